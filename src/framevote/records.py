@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +35,15 @@ class Frame:
         image: uint8 RGB, (height, width, 3), upright.
         time: seconds as a player shows them (the stream's clock less its start).
         index: 0-based position among the frames that the video shows.
-        duration: seconds until the next frame; for the last one, what the file says or the frame rate gives.
+        duration: seconds that it stands for; on every frame, those until the next (the last: what the file says).
+        frames: how many of the video's frames it stands for; 1 where every frame is looked at.
     """
 
     image: Image
     time: float
     index: int = 0
     duration: float = 0.0
+    frames: int = 1
 
     def __post_init__(self) -> None:
         shape, kind = self.image.shape, self.image.dtype
@@ -50,6 +52,27 @@ class Frame:
     def __repr__(self) -> str:
         height, width, _ = self.image.shape
         return f"Frame({width}×{height}, time={self.time:.3f}, index={self.index})"
+
+
+@dataclass(frozen=True)
+class View:
+    """How a picture of any shape becomes a network's input: the same in training and in labelling.
+
+    Attributes:
+        width, height: pixels that the network takes.
+        fit: `centre` cuts the middle out, `squash` distorts, `letterbox` adds black bars.
+        crop: with `centre`, the share of the largest middle piece that is kept (224 of 256 is 0.875).
+    """
+
+    width: int
+    height: int
+    fit: Literal["centre", "squash", "letterbox"] = "centre"
+    crop: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self.width > 0 and self.height > 0, "View", "a size of at least 1×1", f"{self.width}×{self.height}")
+        _check(self.fit in ("centre", "squash", "letterbox"), "View", "fit centre, squash or letterbox", self.fit)
+        _check(0 < self.crop <= 1, "View", "crop above 0 and at most 1", self.crop)
 
 
 @dataclass(frozen=True)
