@@ -87,6 +87,7 @@ class VideoInfo:
         has_audio: whether there is a sound track.
         rotation: clockwise degrees (0, 90, 180, 270) that turn the stored picture upright, applied after the mirror.
         mirrored: whether the stored picture is flipped left to right before it is turned.
+        pixel_aspect: width of a pixel over its height, upright; 1 where the file does not say.
         start: seconds taken off the stream's own clock.
         delay: seconds by which the picture begins after the container does (a player counts from the container's start).
         codec, pixel_format, container: FFmpeg's names.
@@ -101,6 +102,7 @@ class VideoInfo:
     has_audio: bool = False
     rotation: int = 0
     mirrored: bool = False
+    pixel_aspect: Fraction = Fraction(1)
     start: float = 0.0
     delay: float = 0.0
     codec: str = ""

@@ -1,0 +1,180 @@
+"""Decoding packet by packet, so that a damaged stretch costs only itself."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self, final
+
+import av
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from framevote.errors import InputError
+from framevote.records import Frame, VideoInfo, View
+from framevote.video.probing import describe, open_container, picture_stream
+from framevote.video.scaling import Scaler
+
+# A stream that never says when its frames are shown gets this rate.
+_FALLBACK_RATE = Fraction(25)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded picture in the codec's own format, as stored (not yet upright).
+
+    Attributes:
+        frame: PyAV's frame.
+        pts: when it is shown, in the stream's own time base and clock.
+        time: seconds as a player shows them.
+        duration: seconds until the next picture.
+        index: 0-based.
+    """
+
+    frame: VideoFrame
+    pts: int
+    time: float
+    duration: float
+    index: int
+
+
+@final
+class Video:
+    """An open video: iterate it for Frames, each with its own time.
+
+    Every iteration begins at the first frame. `skipped` counts what could not be read in the last one.
+    """
+
+    def __init__(self, path: str | Path, view: View | None = None) -> None:
+        self.path = Path(path)
+        self.view = view
+        self.skipped = 0
+        with open_container(self.path) as container:
+            self.info: VideoInfo = describe(self.path, container)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """Nothing stays open between iterations; `with` marks how long the video is used."""
+
+    def __repr__(self) -> str:
+        return f"Video({self.path.name!r}, {self.info.width}×{self.info.height}, {self.info.duration:.2f} s)"
+
+    def __iter__(self) -> Iterator[Frame]:
+        scaler = Scaler(self.info, self.view)
+        for picture in self.pictures():
+            yield Frame(scaler(picture.frame), picture.time, picture.index, picture.duration)
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield every picture as the decoder gives it.
+
+        Raises:
+            InputError: no picture at all could be decoded.
+        """
+        self.skipped = 0
+        with open_container(self.path) as container:
+            stream = _threaded(picture_stream(self.path, container))
+            last = None
+            for last in _timed(self._decoded(container, stream), stream, self._skip):
+                yield last
+        if last is None:
+            raise InputError(f"{self.path}: none of its pictures could be decoded. Expected a whole, undamaged video.")
+
+    def at(self, times: Sequence[float]) -> Iterator[Frame]:
+        """Yield the frame shown at each of the times (seconds, increasing); beyond the end, the last one."""
+        scaler = Scaler(self.info, self.view)
+        for time in times:
+            picture = self._shown_at(time)
+            yield Frame(scaler(picture.frame), picture.time, round(picture.time * self.info.frame_rate), picture.duration)
+
+    def _shown_at(self, time: float) -> Picture:
+        found = self._sought(time)
+        # Some containers seek past the time, or nowhere: then the way from the start is the sure one.
+        return found if found is not None and found.time <= time else _last_until(self.pictures(), time)
+
+    def _sought(self, time: float) -> Picture | None:
+        with open_container(self.path) as container:
+            stream = _threaded(picture_stream(self.path, container))
+            try:
+                container.seek(int((time + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
+                return _last_until(_timed(self._decoded(container, stream), stream, self._skip), time)
+            except (av.FFmpegError, StopIteration):
+                return None
+
+    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+        """Yield frames in the order of showing; count what cannot be read, and go on behind it."""
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:  # the container itself is damaged from here on
+                self._skip()
+                return
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                self._skip()
+
+    def _skip(self) -> None:
+        self.skipped += 1
+
+
+def open_video(path: str | Path, view: View | None = None) -> Video:
+    """Open a video for reading; with a view, its frames come at the view's size.
+
+    Raises:
+        InputError: the file is missing, no video, or cannot be decoded.
+    """
+    return Video(path, view)
+
+
+def _threaded(stream: VideoStream) -> VideoStream:
+    # One thread a core, by frames and slices: decoding must keep up with the network beside it.
+    stream.thread_type = ThreadType.AUTO
+    return stream
+
+
+def _timed(frames: Iterator[VideoFrame], stream: VideoStream, skip: Callable[[], None]) -> Iterator[Picture]:
+    """Give every frame its time, index, and the time until the next; one that does not come later than the last is skipped."""
+    base = stream.time_base or 1 / _FALLBACK_RATE
+    start = stream.start_time or 0
+    usual = _ticks(stream, base)
+    index, held, pts = 0, None, start
+    for frame in frames:
+        now = frame.pts if frame.pts is not None else (start if held is None else pts + (held.duration or usual))
+        if held is not None:
+            if now <= pts:
+                skip()
+                continue
+            yield Picture(held, pts, _seconds(pts - start, base), _seconds(now - pts, base), index)
+            index += 1
+            usual = now - pts
+        held, pts = frame, now
+    if held is not None:
+        yield Picture(held, pts, _seconds(pts - start, base), _seconds(held.duration or usual, base), index)
+
+
+def _ticks(stream: VideoStream, base: Fraction) -> int:
+    rate = stream.average_rate or stream.guessed_rate or _FALLBACK_RATE
+    return max(round(1 / (rate * base)), 1)
+
+
+def _seconds(ticks: int, base: Fraction) -> float:
+    return ticks * base.numerator / base.denominator
+
+
+def _last_until(pictures: Iterator[Picture], time: float) -> Picture:
+    """Return the picture shown at `time`: the last that begins by then, or the first of all."""
+    found = next(pictures)
+    while found.time + found.duration <= time:
+        try:
+            found = next(pictures)
+        except StopIteration:
+            break
+    return found
