@@ -90,6 +90,7 @@ class VideoInfo:
         pixel_aspect: width of a pixel over its height, upright; 1 where the file does not say.
         start: seconds taken off the stream's own clock.
         delay: seconds by which the picture begins after the container does (a player counts from the container's start).
+        time_base: seconds of one tick of the stream's clock.
         codec, pixel_format, container: FFmpeg's names.
         frames: the number of frames the container states; 0 where it does not.
     """
@@ -105,6 +106,7 @@ class VideoInfo:
     pixel_aspect: Fraction = Fraction(1)
     start: float = 0.0
     delay: float = 0.0
+    time_base: Fraction = Fraction(1, 1000)
     codec: str = ""
     pixel_format: str = ""
     container: str = ""

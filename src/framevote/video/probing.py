@@ -82,6 +82,7 @@ def describe(path: Path, container: InputContainer) -> VideoInfo:
         pixel_aspect=1 / aspect if rotation in (90, 270) else aspect,
         start=float(start),
         delay=float(max(start - began, Fraction(0))),
+        time_base=base,
         codec=stream.codec_context.name,
         pixel_format=stream.pix_fmt or "",
         container=container.format.name,
@@ -129,7 +130,7 @@ def _orientation(container: InputContainer, stream: VideoStream) -> tuple[bool, 
         frame = next(container.decode(stream))
     except (av.FFmpegError, StopIteration):
         return False, 0
-    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload]
     return orientation(np.frombuffer(bytes(matrix), np.int32)) if matrix is not None else (False, 0)
 
 

@@ -44,12 +44,16 @@ class Scaler:
         return self._graph
 
     def _chain(self, picture: VideoFrame) -> list[str]:
-        alpha = any(component.is_alpha for component in picture.format.components) or picture.format.name == "pal8"
         turn = upright(self._info)
         sized = [] if self._view is None else fitted(picture.width, picture.height, self._info, self._view)
         # Scaled first and turned afterwards: there are fewer pixels to turn then.
-        rgb = f"format={'rgba' if alpha else 'rgb24'}"
+        rgb = f"format={'rgba' if has_alpha(picture) else 'rgb24'}"
         return [*sized, rgb, *turn] if sized else [*turn, rgb]
+
+
+def has_alpha(picture: VideoFrame) -> bool:
+    """Return whether a picture can be transparent."""
+    return picture.format.name == "pal8" or any(component.is_alpha for component in picture.format.components)
 
 
 def upright(info: VideoInfo) -> list[str]:

@@ -1,0 +1,196 @@
+"""The annotated video: the same pictures at the same times with the label drawn in, and the original sound."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar, final
+
+import av
+from av.container import OutputContainer
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from framevote.errors import OutputError, PartError
+from framevote.overlay import Overlay
+from framevote.parts import Part
+from framevote.records import Timeline, VideoInfo
+from framevote.video import Picture, Scaler, Video, open_video
+from framevote.video.scaling import graph_of, has_alpha, upright
+from framevote.writers.sound import Sound, sound_for
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".webm": "webm"}
+_LARGEST_CRF = {".mp4": 51, ".mkv": 51, ".webm": 63}
+
+# What is given on where nobody asks: x264's and VP9's own default quality, x265's.
+_DEFAULT_CRF = {"libx264": 23, "libx265": 28, "libvpx-vp9": 32}
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class AnnotatedVideo(Part):
+    """Writes the video again with label, score and a strip of the timeline drawn in, sound and times as they were.
+
+    8-bit video becomes H.264, deeper video 10-bit HEVC (in .webm both VP9), in 4:2:0; a picture of odd width or height grows
+    by one pixel, as 4:2:0 wants. Rotated video is turned upright. The pictures keep their own time stamps.
+
+    Args:
+        preset: how long the encoder thinks: `ultrafast` (half the work is the encoder's even so) … `veryslow`.
+        crf: quality, smaller is better and larger; None is the encoder's default (H.264 23, HEVC 28, VP9 32).
+        audio: `copy` (packets untouched), `opus` or `aac` (encoded anew), `none`.
+    """
+
+    preset: str = "ultrafast"
+    crf: int | None = None
+    audio: str = "copy"
+
+    suffixes: ClassVar[tuple[str, ...]] = tuple(_FORMATS)
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise PartError(f"preset is one of {', '.join(PRESETS)}. Received: {self.preset!r}")
+        if self.crf is not None and not (isinstance(self.crf, int) and 0 <= self.crf <= 63):
+            raise PartError(f"crf is a whole number from 0 (best) to 51, for .webm to 63. Received: {self.crf!r}")
+        if self.audio not in ("copy", "opus", "aac", "none"):
+            raise PartError(f"audio is copy, opus, aac or none. Received: {self.audio!r}")
+
+    def __call__(self, timeline: Timeline, path: Path, progress: Callable[[float], None] | None = None) -> None:
+        """Write the annotated video to `path`, which may exist and is then replaced.
+
+        Args:
+            timeline: what to draw, and which video to draw it on.
+            path: where; its suffix decides the container.
+            progress: told the seconds of video written so far.
+
+        Raises:
+            InputError: the source has gone or cannot be decoded.
+            OutputError: the container cannot hold the sound, or the encoder refuses the picture.
+        """
+        suffix = path.suffix.lower()
+        if self.crf is not None and self.crf > _LARGEST_CRF[suffix]:
+            raise PartError(f"crf for {suffix} goes from 0 to {_LARGEST_CRF[suffix]}. Received: {self.crf}")
+        with open_video(timeline.video.path) as video, _opened(path, suffix) as out, sound_for(video.info, out, self.audio) as sound:
+            try:
+                self._encode(timeline, video, out, sound, progress or (lambda _: None))
+            except av.error.ArgumentError as error:
+                raise OutputError(
+                    f"{path}: the encoder refuses this picture ({error.strerror}). Try another container, for example .mkv."
+                ) from error
+
+    def _encode(self, timeline: Timeline, video: Video, out: OutputContainer, sound: Sound, progress: Callable[[float], None]) -> None:
+        pictures = video.pictures()
+        first = next(pictures)
+        prepared = _Prepared(video.info, first.frame)
+        model = prepared(first.frame)
+        stream = self._stream(out, model, video.info)
+        overlay = Overlay(timeline, model, timeline.duration or video.info.duration)
+        for picture in _again(first, pictures):
+            frame = model if picture is first else prepared(picture.frame)
+            overlay.draw(frame, picture.time)
+            out.mux(list(sound.until(picture.time + video.info.start)))
+            out.mux(stream.encode(_stamped(frame, picture, stream)))
+            progress(picture.time)
+        out.mux(stream.encode(None))
+        out.mux(list(sound.until(None)))
+
+    def _stream(self, out: OutputContainer, like: VideoFrame, info: VideoInfo) -> VideoStream:
+        codec = _codec(out.format.name, like)
+        stream = out.add_stream(codec, rate=info.frame_rate or Fraction(25), options=self._options(codec))
+        if not isinstance(stream, VideoStream):
+            raise TypeError(f"{codec} made no video stream: {stream!r}")
+        context = stream.codec_context
+        stream.width, stream.height, stream.pix_fmt = like.width, like.height, like.format.name
+        # The source's own clock, so that no time stamp is rounded.
+        stream.time_base = context.time_base = info.time_base
+        context.sample_aspect_ratio = info.pixel_aspect
+        for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
+            setattr(context, name, int(getattr(like, name)))
+        if codec == "libx265" and out.format.name == "mp4":
+            context.codec_tag = "hvc1"  # what Apple's players ask for
+        return stream
+
+    def _options(self, codec: str) -> dict[str, str]:
+        crf = str(_DEFAULT_CRF[codec] if self.crf is None else self.crf)
+        if codec == "libvpx-vp9":
+            speed = len(PRESETS) - 1 - PRESETS.index(self.preset)
+            return {"crf": crf, "b": "0", "deadline": "realtime" if speed > 4 else "good", "cpu-used": str(speed), "row-mt": "1"}
+        quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+        return {"preset": self.preset, "crf": crf, **quiet}
+
+
+@final
+class _Prepared:
+    """Brings every picture to the encoder's size and format, upright, and makes it safe to draw on."""
+
+    def __init__(self, info: VideoInfo, first: VideoFrame) -> None:
+        self._info = info
+        sideways = info.rotation in (90, 270)
+        width, height = (first.height, first.width) if sideways else (first.width, first.height)
+        self._width, self._height = width + width % 2, height + height % 2
+        self._kind = _kind(first)
+        self._made_for: tuple[object, ...] = ()
+        self._chain: list[str] = []
+        self._opaque = Scaler(info) if has_alpha(first) else None
+
+    def __call__(self, frame: VideoFrame) -> VideoFrame:
+        if self._opaque is not None:
+            frame = VideoFrame.from_ndarray(self._opaque(frame), format="rgb24")
+        properties = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        if properties != self._made_for:
+            self._made_for, self._chain = properties, self._filters(frame)
+            self._graph = graph_of(frame, self._chain) if self._chain else None
+        if self._graph is not None:
+            frame.pts = None
+            self._graph.vpush(frame)
+            frame = self._graph.vpull()
+        frame.make_writable()  # the decoder may still predict from this picture
+        return frame
+
+    def _filters(self, frame: VideoFrame) -> list[str]:
+        chain = [] if self._opaque else upright(self._info)
+        if frame.format.name != self._kind:
+            matrix = "" if _is_yuv(frame) else ":out_color_matrix=bt709:out_range=tv"
+            chain += [f"scale=flags=bilinear{matrix}", f"format={self._kind}"]
+        turned = (frame.height, frame.width) if self._info.rotation in (90, 270) and not self._opaque else (frame.width, frame.height)
+        if turned == (self._width, self._height):
+            return chain
+        right, bottom = self._width - turned[0], self._height - turned[1]
+        if right in (0, 1) and bottom in (0, 1):
+            return [*chain, f"pad={self._width}:{self._height}", f"fillborders=right={right}:bottom={bottom}:mode=smear"]
+        return [*chain, f"scale={self._width}:{self._height}:flags=bilinear"]  # the size changes on the way
+
+
+def _kind(frame: VideoFrame) -> str:
+    """Return the 4:2:0 format nearest to the picture's own: what every player shows."""
+    if frame.format.components[0].bits > 8:
+        return "yuv420p10le"
+    return "yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p"
+
+
+def _is_yuv(frame: VideoFrame) -> bool:
+    return not frame.format.is_rgb and len(frame.format.components) > 1
+
+
+def _codec(container: str, like: VideoFrame) -> str:
+    if container == "webm":
+        return "libvpx-vp9"
+    return "libx265" if like.format.components[0].bits > 8 else "libx264"
+
+
+def _opened(path: Path, suffix: str) -> OutputContainer:
+    options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
+    return av.open(f"file:{path}", "w", format=_FORMATS[suffix], options=options)
+
+
+def _stamped(frame: VideoFrame, picture: Picture, stream: VideoStream) -> VideoFrame:
+    base = stream.time_base or Fraction(1)
+    frame.pts, frame.time_base = picture.pts, base
+    frame.duration = round(picture.duration / base)
+    frame.pict_type = PictureType.NONE  # else the encoder repeats the source's choice of keyframes
+    return frame
+
+
+def _again(first: Picture, rest: Iterator[Picture]) -> Iterator[Picture]:
+    yield first
+    yield from rest

@@ -1,0 +1,125 @@
+"""The sound beside the pictures: packets copied untouched, or encoded anew where a container cannot hold them."""
+
+from __future__ import annotations  # PyAV types its packets for the checker only
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import final
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from framevote.errors import OutputError
+from framevote.records import VideoInfo
+from framevote.video.probing import open_container
+
+ENCODERS = {"opus": "libopus", "aac": "aac"}
+_OPUS_RATE = 48000  # what Opus works at, whatever comes in
+
+
+@final
+class Sound:
+    """Packets of sound in order, handed out as the pictures go on, so that the file comes out interleaved."""
+
+    def __init__(self, packets: Iterator[Packet[Stream]]) -> None:
+        self._packets = packets
+        self._held = next(packets, None)
+
+    def until(self, time: float | None) -> Iterator[Packet[Stream]]:
+        """Yield what begins by `time`, in seconds of the container's own clock; None is all that is left."""
+        while self._held is not None and (time is None or float((self._held.dts or 0) * self._held.time_base) <= time):
+            yield self._held
+            self._held = next(self._packets, None)
+
+
+@contextmanager
+def sound_for(info: VideoInfo, out: OutputContainer, audio: str) -> Iterator[Sound]:
+    """Add the sound tracks of a video to an output, and hand out their packets; `audio` is copy, opus, aac or none.
+
+    Raises:
+        OutputError: the container cannot hold the source's codec; says which way out there is.
+    """
+    if audio == "none" or not info.has_audio:
+        yield Sound(iter(()))
+        return
+    with open_container(info.path) as source:
+        yield Sound(_copied(source, out) if audio == "copy" else _encoded(source, out, audio))
+
+
+def _copied(source: InputContainer, out: OutputContainer) -> Iterator[Packet[Stream]]:
+    targets = {track.index: _template(track, out) for track in _tracks(source)}
+    return _relabelled(_packets(source), targets)
+
+
+def _relabelled(packets: Iterator[Packet[AudioStream]], targets: dict[int, AudioStream]) -> Iterator[Packet[Stream]]:
+    for packet in packets:
+        if packet.dts is not None:
+            packet.stream = targets[packet.stream_index]
+            yield packet
+
+
+def _template(track: AudioStream, out: OutputContainer) -> AudioStream:
+    name = track.codec_context.name
+    if track.codec.canonical_name not in out.supported_codecs:
+        fits = "opus" if out.format.name == "webm" else "aac"
+        raise OutputError(
+            f"A .{out.format.name} file cannot hold {name} sound as it is. Write an .mkv, which holds any, or encode the sound "
+            f"anew with --audio {fits}, or leave it out with --audio none."
+        )
+    return out.add_stream_from_template(track)
+
+
+def _encoded(source: InputContainer, out: OutputContainer, audio: str) -> Iterator[Packet[Stream]]:
+    if audio not in out.supported_codecs:
+        raise OutputError(f"A .{out.format.name} file cannot hold {audio} sound. Take --audio opus, or write an .mkv.")
+    tracks = _tracks(source)
+    encoders = {track.index: _Encoder(track, out, audio) for track in tracks}
+    decoded = (packet_out for packet in _packets(source) for packet_out in encoders[packet.stream_index].take(packet))
+    return chain(decoded, (packet for encoder in encoders.values() for packet in encoder.finish()))
+
+
+@final
+class _Encoder:
+    """Decodes one track, brings it to the encoder's rate, and encodes it."""
+
+    def __init__(self, track: AudioStream, out: OutputContainer, audio: str) -> None:
+        rate = _OPUS_RATE if audio == "opus" else track.rate
+        self._target: AudioStream = out.add_stream(ENCODERS[audio], rate=rate, layout=track.layout.name)  # type: ignore[call-overload]
+        self._target.codec_context.open()
+        self._resampler = AudioResampler(self._target.format, self._target.layout, rate, self._target.codec_context.frame_size)
+
+    def take(self, packet: Packet[AudioStream]) -> Iterator[Packet[Stream]]:
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:  # a damaged packet of sound costs only itself
+            return
+        for frame in frames:
+            yield from self._encode(frame)
+
+    def finish(self) -> Iterator[Packet[Stream]]:
+        yield from self._encode(None)
+        yield from self._target.encode(None)
+
+    def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[Stream]]:
+        for resampled in self._resampler.resample(frame):
+            yield from self._target.encode(resampled)
+
+
+def _tracks(source: InputContainer) -> list[AudioStream]:
+    """Return the tracks that hold sound indeed: some files announce tracks without a rate."""
+    return [track for track in source.streams.audio if track.rate > 0]
+
+
+def _packets(source: InputContainer) -> Iterator[Packet[AudioStream]]:
+    packets = source.demux(tuple(_tracks(source)))
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, av.FFmpegError):  # where the container breaks off, the sound does too
+            return
