@@ -21,7 +21,7 @@ def read_json(path: str | Path) -> Timeline:
         InputError: the file cannot be read or holds no timeline.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}. Expected a timeline written by framevote.") from error
     except (ValueError, RecursionError) as error:
@@ -62,8 +62,9 @@ def _timeline(content: dict[str, Any]) -> Timeline:
 
 
 def _video(content: dict[str, Any]) -> VideoInfo:
-    exact = {"path": Path(content["path"]), "frame_rate": Fraction(content["frame_rate"])}
-    return VideoInfo(**_known(VideoInfo, content) | exact)
+    held = _known(VideoInfo, content)
+    exact = {field.name: Fraction(held[field.name]) for field in fields(VideoInfo) if field.type is Fraction and field.name in held}
+    return VideoInfo(**held | exact | {"path": Path(held["path"])})
 
 
 def _track(content: dict[str, Any]) -> Track:
@@ -82,6 +83,10 @@ def _expanded(runs: list[list[int]], length: int) -> list[int]:
     if held != length or any(count < 1 for _, count in runs):
         raise ValueError(f"runs of {held} rows in a track of {length}")
     return [int(value) for value, count in runs for _ in range(count)]
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def _known(kind: type, content: dict[str, Any]) -> dict[str, Any]:

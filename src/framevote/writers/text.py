@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -114,8 +115,8 @@ def seconds(time: float) -> float:
 
 
 def _video(info: VideoInfo) -> dict[str, Any]:
-    times = {name: seconds(getattr(info, name)) for name in ("duration", "start", "delay")}
-    return asdict(info) | times | {"path": str(info.path), "frame_rate": str(info.frame_rate)}
+    plain = {name: str(value) if isinstance(value, Fraction | Path) else value for name, value in asdict(info).items()}
+    return plain | {name: seconds(getattr(info, name)) for name in ("duration", "start", "delay")}
 
 
 def _track(track: Track) -> dict[str, Any]:
