@@ -1,0 +1,137 @@
+"""From a Keras model to a model file: `.keras` → SavedModel → OpenVINO, in a TensorFlow process of its own.
+
+TensorFlow is the way to OpenVINO whatever backend trained the model, and a process of its own keeps it out of the caller's.
+Before a file is called finished, OpenVINO's answers are compared with Keras's on two batch sizes.
+"""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from framevote.backbones import Backbone, classifying
+from framevote.errors import Error, ModelError, missing_extra
+from framevote.model_file import GRAPH, KERAS, Card, write_model_file
+from framevote.parts import build
+
+OUTPUTS = ("probabilities", "embedding")
+TOLERANCE = 1e-4
+_MOST_SECONDS = 1800
+_PACKAGES = ("framevote", "keras", "tensorflow-cpu", "tensorflow", "openvino")
+
+
+def export_model(source: Path | Backbone, card: Card, path: Path) -> None:
+    """Write a model file.
+
+    Args:
+        source: a `.keras` file whose model takes uint8 (N, height, width, 3) and gives `probabilities` and `embedding`,
+            or a backbone, which is taken with its ImageNet top.
+        card: what the model is; the versions are filled in here.
+        path: the `.fvm` file to write.
+
+    Raises:
+        MissingExtra: Keras or TensorFlow is absent.
+        ModelError: the model cannot be exported, or OpenVINO's answers are not Keras's.
+        OutputError: the file cannot be written.
+    """
+    for module, package in (("keras", "keras"), ("tensorflow", "tensorflow-cpu")):
+        if importlib.util.find_spec(module) is None:
+            raise missing_extra(package, "train", "Exporting a model")
+    with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
+        _run_tensorflow(source, Path(folder))
+        write_model_file(path, replace(card, versions=_versions()), Path(folder))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _run_tensorflow(source: Path | Backbone, folder: Path) -> None:
+    """Run this module as a process with TensorFlow; it fills the folder or says in its last line why not."""
+    command = [sys.executable, "-m", "framevote.export", str(source), str(folder)]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, errors="replace", timeout=_MOST_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(f"Exporting {source} took more than {_MOST_SECONDS} seconds and was stopped.") from None
+    if done.returncode == 0:
+        return
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    reason = lines[-1].strip() if lines else "it said nothing"
+    ended = f"signal {-done.returncode}: the memory may have run out" if done.returncode < 0 else reason
+    error = ModelError(f"The model {source} could not be exported to OpenVINO ({ended}).")
+    error.add_note("The end of the exporting process's output:\n" + "\n".join(lines[-40:]))
+    raise error
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Export a `.keras` file or a backbone into a folder (in the TensorFlow process)."""
+    parser = argparse.ArgumentParser(prog="python -m framevote.export", description=main.__doc__)
+    parser.add_argument("source", help="a .keras file, or a backbone's name")
+    parser.add_argument("folder", type=Path, help="where model.keras and openvino/ are written")
+    told = parser.parse_args(arguments)
+    try:
+        _export(told.source, told.folder)
+    except Error as error:
+        sys.exit(str(error))
+
+
+def _export(source: str, folder: Path) -> None:
+    import keras  # noqa: PLC0415 - heavy
+    import openvino  # noqa: PLC0415 - heavy
+
+    given = keras.models.load_model(source, safe_mode=True) if source.endswith(".keras") else classifying(build("backbone", source))
+    given.save(folder / KERAS)
+    model = keras.models.load_model(folder / KERAS, safe_mode=True)  # what is exported is what the file holds
+    with tempfile.TemporaryDirectory(prefix="framevote-") as saved:
+        model.export(saved, format="tf_saved_model", verbose=False)
+        converted = openvino.convert_model(saved)
+    _name_outputs(converted)
+    openvino.save_model(converted, folder / GRAPH, compress_to_fp16=False)  # in f16, answers would differ by 1e-2
+    for batch in (1, 3):
+        compare(model, folder / GRAPH, batch)
+
+
+def _name_outputs(converted: Any) -> None:
+    """See that the graph's outputs bear our names, and that it has no others."""
+    named = {name for output in converted.outputs for name in output.get_names()}
+    if missing := [name for name in OUTPUTS if name not in named]:
+        raise ModelError(
+            f"A model for framevote has the outputs {' and '.join(OUTPUTS)}. Received: {', '.join(sorted(named))}; {missing[0]} is missing."
+        )
+
+
+def compare(model: Any, graph: Path, batch: int) -> None:
+    """Raise ModelError where OpenVINO's answers on made pictures are further than 1e-4 from Keras's."""
+    import openvino  # noqa: PLC0415 - heavy
+
+    shape = (batch, *model.input_shape[1:])
+    pictures = np.random.default_rng(batch).integers(0, 256, shape, dtype=np.uint8)
+    expected = model.predict(pictures, verbose=0)
+    compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    received = compiled(pictures)
+    for name in OUTPUTS:
+        # An embedding has no fixed scale: what counts is the distance against its largest number.
+        scale = max(1.0, float(np.abs(expected[name]).max()))
+        if not (distance := float(np.abs(expected[name] - received[name]).max()) / scale) <= TOLERANCE:
+            raise ModelError(f"OpenVINO and Keras differ by {distance:.2g} in {name} with {batch} pictures; expected at most {TOLERANCE}.")
+
+
+if __name__ == "__main__":
+    main()

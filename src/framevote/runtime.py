@@ -1,0 +1,235 @@
+"""Runtimes: what carries a model's pictures through the network, in order, while the caller decodes the next ones.
+
+`OpenVINORuntime` is the usual one; `KerasRuntime` runs the `.keras` model on the installed Keras backend, for GPUs.
+"""
+
+import abc
+import importlib.util
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.errors import ModelError, UsageError, missing_extra
+from framevote.model_file import ModelFile
+from framevote.records import Image
+
+if TYPE_CHECKING:
+    import openvino
+
+Precision: TypeAlias = Literal["auto", "f32", "bf16"]
+Device: TypeAlias = Literal["cpu", "gpu"]
+RuntimeName: TypeAlias = Literal["openvino", "keras"]
+Answer: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+PRECISIONS: tuple[Precision, ...] = ("auto", "f32", "bf16")
+DEVICES: tuple[Device, ...] = ("cpu", "gpu")
+RUNTIMES: tuple[RuntimeName, ...] = ("openvino", "keras")
+
+_BATCH = 4
+_GPU_BATCH = 64
+
+
+class Runtime(abc.ABC):
+    """A network that is ready to run.
+
+    Attributes:
+        precision: `f32` or `bf16`, what the network computes in.
+        device: `cpu` or `gpu`, where it runs.
+    """
+
+    precision: str
+    device: str
+
+    @abc.abstractmethod
+    def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
+        """Yield probabilities (B, C) and embeddings (B, D), float32, of consecutive images, in their order.
+
+        Images are uint8 (height, width, 3) of the network's size and are pulled one at a time, as they are needed. What the
+        iterable raises reaches the caller; answers that were under way by then are dropped.
+        """
+
+
+def open_runtime(file: ModelFile, precision: Precision = "auto", device: Device = "cpu", runtime: RuntimeName | None = None) -> Runtime:
+    """Return a runtime for a model file; OpenVINO on the processor and Keras on a GPU unless told otherwise.
+
+    Raises:
+        UsageError: a name that is not known, or OpenVINO asked to run on a GPU.
+        ModelError: the device or the precision is not to be had here, or the graph is damaged.
+        MissingExtra: Keras is asked for and absent.
+    """
+    for name, received, known in (
+        ("precision", precision, PRECISIONS),
+        ("device", device, DEVICES),
+        ("runtime", runtime, (None, *RUNTIMES)),
+    ):
+        if received not in known:
+            raise UsageError(f"{name} is one of {', '.join(str(k) for k in known if k)}. Received: {received!r}")
+    if device == "gpu" and runtime == "openvino":
+        raise UsageError("The runtime openvino runs on the processor. For a GPU leave runtime out, or give runtime='keras'.")
+    if device == "gpu" or runtime == "keras":
+        return KerasRuntime(file, precision, device)
+    return OpenVINORuntime(file, precision)
+
+
+@final
+class OpenVINORuntime(Runtime):
+    """OpenVINO on the processor: a ring of requests, filled by the caller's thread and run by OpenVINO's own."""
+
+    device = "cpu"
+
+    def __init__(self, file: ModelFile, precision: Precision = "auto", batch: int = _BATCH) -> None:
+        """Compile the graph for `batch` images a request."""
+        import openvino  # noqa: PLC0415 - heavy
+
+        core = openvino.Core()
+        self.precision = _take_precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        self.batch = batch
+        view = file.card.view
+        self._compiled = _compile(core, file, [batch, view.height, view.width, 3], self.precision)
+        _check_outputs(file, self._compiled)
+
+    def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
+        """Yield answers, a request's worth at a time; while one is awaited, all others are under way."""
+        source = iter(images)
+        requests: list[openvino.InferRequest] = []
+        # One more than run at a time: the caller fills it meanwhile.
+        room = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
+        flight: deque[tuple[openvino.InferRequest, int]] = deque()
+        try:
+            while True:
+                request = requests.pop() if requests else self._compiled.create_infer_request()
+                if not (count := self._fill(request, source)):
+                    break
+                request.start_async()
+                flight.append((request, count))
+                if len(flight) == room:
+                    request, count = flight[0]
+                    yield _await(request, count)
+                    requests.append(flight.popleft()[0])
+            while flight:
+                yield _await(*flight[0])
+                flight.popleft()
+        finally:
+            for request, _ in flight:
+                request.wait()
+
+    def _fill(self, request: "openvino.InferRequest", source: Iterator[Image]) -> int:
+        """Copy the next images into a request's own memory; the rows behind the last image keep what they held."""
+        rows = request.get_input_tensor().data
+        count = 0
+        for image in islice(source, self.batch):
+            rows[count] = image
+            count += 1
+        return count
+
+
+def _take_precision(asked: Precision, capabilities: Iterable[str]) -> str:
+    able = "BF16" in capabilities
+    if asked == "bf16" and not able:
+        raise ModelError("This processor does not compute in bf16. Give precision='f32', or 'auto', which takes what is there.")
+    return "bf16" if able and asked != "f32" else "f32"
+
+
+def _compile(core: Any, file: ModelFile, shape: list[int], precision: str) -> Any:
+    hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
+    try:
+        model = core.read_model(file.graph, file.weights)
+        model.reshape(shape)
+        return core.compile_model(model, "CPU", hints)
+    except Exception as error:  # OpenVINO raises RuntimeError, ValueError and others for a damaged graph
+        raise ModelError(f"The network in {file.path.name} cannot be loaded by OpenVINO. Export the model again.") from error
+
+
+def _check_outputs(file: ModelFile, compiled: Any) -> None:
+    """Raise where the graph does not answer with a probability for each label and an embedding."""
+    shapes = {name: tuple(output.shape) for output in compiled.outputs for name in output.get_names()}
+    labels = len(file.card.labels)
+    if len(shapes.get("probabilities", ())) != 2 or shapes["probabilities"][1] != labels or len(shapes.get("embedding", ())) != 2:
+        raise ModelError(
+            f"The network in {file.path.name} should give probabilities (N, {labels}) and an embedding (N, D). Received: {shapes}"
+        )
+
+
+def _await(request: "openvino.InferRequest", count: int) -> Answer:
+    """Wait for a request and return copies of its first `count` rows."""
+    request.wait()
+    probabilities, embedding = (request.get_tensor(name).data[:count].copy() for name in ("probabilities", "embedding"))
+    return probabilities, embedding
+
+
+@final
+class KerasRuntime(Runtime):
+    """The `.keras` model on the installed Keras backend (KERAS_BACKEND chooses), in float32."""
+
+    precision = "f32"
+
+    def __init__(self, file: ModelFile, precision: Precision = "auto", device: Device = "cpu", batch: int | None = None) -> None:
+        """Load the model; `batch` images run at a time, by default 4 on the processor and 64 on a GPU."""
+        if precision == "bf16":
+            raise ModelError("The runtime keras computes in f32. Give precision='auto', or run on the processor with runtime='openvino'.")
+        if importlib.util.find_spec("keras") is None:
+            raise missing_extra("keras", "train", f"device={device!r} with the runtime keras")
+        self.device = device
+        self.batch = batch or (_GPU_BATCH if device == "gpu" else _BATCH)
+        self._place = _place(device)
+        self._shape = (self.batch, file.card.view.height, file.card.view.width, 3)
+        self._model = _load_keras(file, self._place)
+
+    def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
+        """Yield answers a batch at a time."""
+        import keras  # noqa: PLC0415 - heavy
+
+        source, rows = iter(images), np.zeros(self._shape, np.uint8)
+        while count := _copy(source, rows):
+            with keras.device(self._place):
+                answer = self._model.predict_on_batch(rows)
+            yield np.asarray(answer["probabilities"][:count], np.float32), np.asarray(answer["embedding"][:count], np.float32)
+
+
+def _copy(source: Iterator[Image], rows: NDArray[np.uint8]) -> int:
+    count = 0
+    for image in islice(source, len(rows)):
+        rows[count] = image
+        count += 1
+    return count
+
+
+def _place(device: Device) -> str:
+    """Return Keras's name for a device; raise where the backend has none such."""
+    import keras  # noqa: PLC0415 - heavy
+
+    if device == "cpu":
+        return "cpu:0"
+    if not _has_gpu(keras.backend.backend()):
+        raise ModelError(
+            f"The Keras backend {keras.backend.backend()} sees no GPU here. Install a backend that does and choose it with KERAS_BACKEND "
+            "(jax, torch or tensorflow), or give device='cpu'."
+        )
+    return "gpu:0"
+
+
+def _has_gpu(backend: str) -> bool:
+    module = importlib.import_module(backend)
+    if backend == "tensorflow":
+        return bool(module.config.list_physical_devices("GPU"))
+    if backend == "jax":
+        return bool(module.default_backend() == "gpu")
+    return bool(module.cuda.is_available()) if backend == "torch" else False
+
+
+def _load_keras(file: ModelFile, place: str) -> Any:
+    import keras  # noqa: PLC0415 - heavy
+
+    with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
+        path = file.extract_keras(Path(folder))
+        try:
+            with keras.device(place):
+                return keras.models.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # Keras raises what its layers raise
+            raise ModelError(f"The Keras model in {file.path.name} cannot be loaded. Export the model again.") from error
