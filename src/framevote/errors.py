@@ -1,12 +1,12 @@
-"""What can go wrong, as one small tree.
+"""What can go wrong, as one small tree::
 
-Error
-├── UsageError        the call itself is wrong: an unknown part, K = 0, an option that fits nothing
-│   └── PartError     a part's text cannot be built
-├── InputError        this input cannot be used: missing, not a video, damaged beyond reading
-├── OutputError       this output cannot be written: it exists, the folder is closed, the disk is full
-├── ModelError        the model cannot be had or does not fit
-└── MissingExtra      an optional package is not installed
+    framevote.Error
+    ├── UsageError        the call itself is wrong: an unknown part, K = 0, an option that fits nothing
+    │   └── PartError     a part's text cannot be built
+    ├── InputError        this input cannot be used: missing, not a video, damaged beyond reading
+    ├── OutputError       this output cannot be written: it exists, the folder is closed, the disk is full
+    ├── ModelError        the model cannot be had or does not fit
+    └── MissingExtra      an optional package is not installed
 
 Every message says what came, what was expected, and how to mend it.
 """

@@ -1,6 +1,7 @@
 """The values that flow: Frame, Scores, Segment, Timeline. Frozen, checked once, printed by shape."""
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.errors import UsageError
+
 UNKNOWN = "unknown"
+
+# Told the seconds of video and the frames that are done.
+Progress = Callable[[float, int], None]
 
 FloatArray = NDArray[np.floating[Any]]
 Image = NDArray[np.uint8]
@@ -18,6 +24,13 @@ Image = NDArray[np.uint8]
 def _check(holds: bool, owner: str, expected: str, received: object) -> None:
     if not holds:
         raise ValueError(f"{owner} expects {expected}. Received: {received}")
+
+
+def _column(label: str, labels: tuple[str, ...]) -> int:
+    if label in labels:
+        return labels.index(label)
+    near = difflib.get_close_matches(label, labels, n=3, cutoff=0.5) or labels[:3]
+    raise UsageError(f"The model has no label {label!r}. Expected one of its {len(labels)}; nearest: {', '.join(near)}.")
 
 
 def _frozen(values: Any, dtype: Any) -> NDArray[Any]:
@@ -159,13 +172,24 @@ class Scores:
         """Return consecutive blocks as one; `labels` name the columns of an empty result."""
         parts = list(blocks)
         if not parts:
-            return cls(np.empty((0, len(labels))), np.empty(0), np.empty(0), np.empty(0), labels)
-        rows = (np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "times", "durations", "frames"))
-        return cls(*rows, labels=parts[0].labels)
+            return cls(np.empty((0, len(labels)), np.float32), np.empty(0), np.empty(0), np.empty(0), labels)
+        values, times, durations, frames = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "times", "durations", "frames")
+        )
+        return cls(values, times, durations, frames, parts[0].labels)
+
+    def only(self, labels: Sequence[str]) -> "Scores":
+        """Return the columns of some labels, as they are: what the others have is left out, so rows may sum to less than 1.
+
+        Raises:
+            UsageError: a label is not among the columns.
+        """
+        columns = [_column(label, self.labels) for label in labels]
+        return Scores(self.values[:, columns], self.times, self.durations, self.frames, tuple(self.labels[c] for c in columns))
 
     def replace(self, values: FloatArray) -> "Scores":
         """Return the same rows with other values (T, C)."""
-        return Scores(values, self.times, self.durations, self.frames, self.labels)
+        return Scores(values.astype(np.float32, copy=False), self.times, self.durations, self.frames, self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,6 +287,7 @@ class Recipe:
     smoother: str
     strategy: str
     cut: str
+    only: tuple[str, ...] = ()
     precision: str = ""
     device: str = ""
     fingerprint: str = ""

@@ -1,7 +1,8 @@
 """Decoding packet by packet, so that a damaged stretch costs only itself."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +69,23 @@ class Video:
         scaler = Scaler(self.info, self.view)
         for picture in self.pictures():
             yield Frame(scaler(picture.frame), picture.time, picture.index, picture.duration)
+
+    def every(self, seconds: float) -> Iterator[Frame]:
+        """Yield the first frame of every stretch of `seconds`; each stands for all that are shown until the next one."""
+        scaler = Scaler(self.info, self.view)
+        held: Frame | None = None
+        due, passed, end = 0.0, 0, 0.0
+        for picture in self.pictures():
+            if held is None or picture.time >= due:
+                if held is not None:
+                    yield replace(held, duration=picture.time - held.time, frames=passed)
+                held, passed = Frame(scaler(picture.frame), picture.time, picture.index), 0
+                # Counted from 0, so that rounding never adds up; the hair's breadth is for times such as 0.1 × 3.
+                due = (math.floor(picture.time / seconds + 1e-6) + 1) * seconds - 1e-9
+            passed += 1
+            end = picture.time + picture.duration
+        if held is not None:
+            yield replace(held, duration=end - held.time, frames=passed)
 
     def pictures(self) -> Iterator[Picture]:
         """Yield every picture as the decoder gives it.

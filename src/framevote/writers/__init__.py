@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 from framevote.errors import OutputError, UsageError
 from framevote.files import whole_file
 from framevote.parts import maker, names
-from framevote.records import Timeline
+from framevote.records import Progress, Timeline
 
 # These need nothing but Python and are asked first, so that writing a subtitle loads no decoder.
 _LIGHT = ("Csv", "Json", "SubRip", "WebVtt")
@@ -28,7 +28,7 @@ class Writer(Protocol):
         ...
 
 
-def write(timeline: Timeline, path: str | Path, *, overwrite: bool = False, **options: Any) -> Path:
+def write(timeline: Timeline, path: str | Path, *, overwrite: bool = False, progress: Progress | None = None, **options: Any) -> Path:
     """Write a timeline to a file whose suffix says what it becomes; whole or not at all.
 
     Args:
@@ -36,6 +36,7 @@ def write(timeline: Timeline, path: str | Path, *, overwrite: bool = False, **op
         path: `.json`, `.csv`, `.vtt`, `.srt`, `.png` (contact sheet), `.mp4`, `.mkv`, `.webm` (annotated video), and what
             installed packages add.
         overwrite: whether a file of that name may be replaced; the video itself never is.
+        progress: told the seconds and frames done, by a writer that takes its time (its call takes `progress` then).
         options: what the writer of that suffix takes, such as `limit=24` for a contact sheet.
 
     Returns:
@@ -49,7 +50,7 @@ def write(timeline: Timeline, path: str | Path, *, overwrite: bool = False, **op
     writer = writer_for(target, **options)
     _spare_source(timeline, target)
     with whole_file(target, overwrite) as temporary:
-        writer(timeline, temporary)
+        writer(timeline, temporary, **_wanted(writer, progress))
     return target
 
 
@@ -79,6 +80,10 @@ def _built(make: Callable[..., Any], name: str, options: dict[str, Any]) -> Writ
         raise UsageError(f"The writer {name} takes {takes}. Received: {', '.join(options)} ({error}).") from None
     built: Writer = make(**options)
     return built
+
+
+def _wanted(writer: Writer, progress: Progress | None) -> dict[str, Any]:
+    return {"progress": progress} if progress and "progress" in inspect.signature(writer).parameters else {}
 
 
 def _spare_source(timeline: Timeline, target: Path) -> None:

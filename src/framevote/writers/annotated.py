@@ -1,6 +1,7 @@
 """The annotated video: the same pictures at the same times with the label drawn in, and the original sound."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from av.video.stream import VideoStream
 from framevote.errors import OutputError, PartError
 from framevote.overlay import Overlay
 from framevote.parts import Part
-from framevote.records import Timeline, VideoInfo
+from framevote.records import Progress, Timeline, VideoInfo
 from framevote.video import Picture, Scaler, Video, open_video
 from framevote.video.scaling import graph_of, has_alpha, upright
 from framevote.writers.sound import Sound, sound_for
@@ -23,8 +24,8 @@ PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "sl
 _FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".webm": "webm"}
 _LARGEST_CRF = {".mp4": 51, ".mkv": 51, ".webm": 63}
 
-# What is given on where nobody asks: x264's and VP9's own default quality, x265's.
-_DEFAULT_CRF = {"libx264": 23, "libx265": 28, "libvpx-vp9": 32}
+# What is given on where nobody asks: each encoder's own default.
+_DEFAULT_CRF = {"libx264": 23, "libx265": 28, "libvpx-vp9": 32, "libsvtav1": 35}
 
 
 @final
@@ -32,12 +33,12 @@ _DEFAULT_CRF = {"libx264": 23, "libx265": 28, "libvpx-vp9": 32}
 class AnnotatedVideo(Part):
     """Writes the video again with label, score and a strip of the timeline drawn in, sound and times as they were.
 
-    8-bit video becomes H.264, deeper video 10-bit HEVC (in .webm both VP9), in 4:2:0; a picture of odd width or height grows
+    8-bit video becomes H.264, deeper video 10-bit HEVC (in .webm: VP9, and AV1), in 4:2:0; a picture of odd width or height grows
     by one pixel, as 4:2:0 wants. Rotated video is turned upright. The pictures keep their own time stamps.
 
     Args:
         preset: how long the encoder thinks: `ultrafast` (half the work is the encoder's even so) … `veryslow`.
-        crf: quality, smaller is better and larger; None is the encoder's default (H.264 23, HEVC 28, VP9 32).
+        crf: quality, smaller is better and larger; None is the encoder's default (H.264 23, HEVC 28, VP9 32, AV1 35).
         audio: `copy` (packets untouched), `opus` or `aac` (encoded anew), `none`.
     """
 
@@ -55,13 +56,13 @@ class AnnotatedVideo(Part):
         if self.audio not in ("copy", "opus", "aac", "none"):
             raise PartError(f"audio is copy, opus, aac or none. Received: {self.audio!r}")
 
-    def __call__(self, timeline: Timeline, path: Path, progress: Callable[[float], None] | None = None) -> None:
+    def __call__(self, timeline: Timeline, path: Path, progress: Progress | None = None) -> None:
         """Write the annotated video to `path`, which may exist and is then replaced.
 
         Args:
             timeline: what to draw, and which video to draw it on.
             path: where; its suffix decides the container.
-            progress: told the seconds of video written so far.
+            progress: told the seconds and the frames of video written so far.
 
         Raises:
             InputError: the source has gone or cannot be decoded.
@@ -72,13 +73,13 @@ class AnnotatedVideo(Part):
             raise PartError(f"crf for {suffix} goes from 0 to {_LARGEST_CRF[suffix]}. Received: {self.crf}")
         with open_video(timeline.video.path) as video, _opened(path, suffix) as out, sound_for(video.info, out, self.audio) as sound:
             try:
-                self._encode(timeline, video, out, sound, progress or (lambda _: None))
+                self._encode(timeline, video, out, sound, progress or (lambda _seconds, _frames: None))
             except av.error.ArgumentError as error:
                 raise OutputError(
                     f"{path}: the encoder refuses this picture ({error.strerror}). Try another container, for example .mkv."
                 ) from error
 
-    def _encode(self, timeline: Timeline, video: Video, out: OutputContainer, sound: Sound, progress: Callable[[float], None]) -> None:
+    def _encode(self, timeline: Timeline, video: Video, out: OutputContainer, sound: Sound, progress: Progress) -> None:
         pictures = video.pictures()
         first = next(pictures)
         prepared = _Prepared(video.info, first.frame)
@@ -89,8 +90,8 @@ class AnnotatedVideo(Part):
             frame = model if picture is first else prepared(picture.frame)
             overlay.draw(frame, picture.time)
             out.mux(list(sound.until(picture.time + video.info.start)))
-            out.mux(stream.encode(_stamped(frame, picture, stream)))
-            progress(picture.time)
+            out.mux(stream.encode(_stamped(frame, picture, video.info.time_base)))
+            progress(picture.time, picture.index + 1)
         out.mux(stream.encode(None))
         out.mux(list(sound.until(None)))
 
@@ -115,6 +116,9 @@ class AnnotatedVideo(Part):
         if codec == "libvpx-vp9":
             speed = len(PRESETS) - 1 - PRESETS.index(self.preset)
             return {"crf": crf, "b": "0", "deadline": "realtime" if speed > 4 else "good", "cpu-used": str(speed), "row-mt": "1"}
+        if codec == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only: its log goes straight to stderr
+            return {"crf": crf, "preset": str(10 - PRESETS.index(self.preset))}
         quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         return {"preset": self.preset, "crf": crf, **quiet}
 
@@ -173,9 +177,10 @@ def _is_yuv(frame: VideoFrame) -> bool:
 
 
 def _codec(container: str, like: VideoFrame) -> str:
+    deep = like.format.components[0].bits > 8
     if container == "webm":
-        return "libvpx-vp9"
-    return "libx265" if like.format.components[0].bits > 8 else "libx264"
+        return "libsvtav1" if deep else "libvpx-vp9"
+    return "libx265" if deep else "libx264"
 
 
 def _opened(path: Path, suffix: str) -> OutputContainer:
@@ -183,8 +188,8 @@ def _opened(path: Path, suffix: str) -> OutputContainer:
     return av.open(f"file:{path}", "w", format=_FORMATS[suffix], options=options)
 
 
-def _stamped(frame: VideoFrame, picture: Picture, stream: VideoStream) -> VideoFrame:
-    base = stream.time_base or Fraction(1)
+def _stamped(frame: VideoFrame, picture: Picture, base: Fraction) -> VideoFrame:
+    # The encoder's clock is the source's; the stream's own changes when the container writes its head.
     frame.pts, frame.time_base = picture.pts, base
     frame.duration = round(picture.duration / base)
     frame.pict_type = PictureType.NONE  # else the encoder repeats the source's choice of keyframes

@@ -30,7 +30,7 @@ class ContactSheet(Part):
 
     Args:
         limit: at most so many thumbnails; the longest segments get them, and the sheet says how many are not shown.
-        width: pixels.
+        width: pixels, at least 720.
     """
 
     limit: int = 48
@@ -41,8 +41,8 @@ class ContactSheet(Part):
     def __post_init__(self) -> None:
         if not isinstance(self.limit, int) or self.limit < 1:
             raise PartError(f"limit is a whole number of thumbnails, at least 1. Received: {self.limit!r}")
-        if not isinstance(self.width, int) or not 320 <= self.width <= 16384:
-            raise PartError(f"width is a whole number of pixels from 320 to 16384. Received: {self.width!r}")
+        if not isinstance(self.width, int) or not 720 <= self.width <= 16384:
+            raise PartError(f"width is a whole number of pixels from 720 to 16384. Received: {self.width!r}")
 
     def __call__(self, timeline: Timeline, path: Path) -> None:
         """Write the sheet; the thumbnails are the frames in the middle of their segments.
@@ -127,7 +127,7 @@ def _cells_top() -> int:
 
 def _head(pen: ImageDraw.ImageDraw, timeline: Timeline, width: int) -> None:
     video, room, flicker = timeline.video, width - 2 * _MARGIN, timeline.flicker
-    best = ", ".join(f"{guess.label} {guess.score:.0%}" for guess in timeline.overall[:3])
+    best = ", ".join(f"{guess.label} {round(guess.score * 100)} %" for guess in timeline.overall[:3])
     lines = (
         (video.path.name, _TITLE, _INK),
         (
@@ -165,10 +165,9 @@ def _axis(pen: ImageDraw.ImageDraw, duration: float, width: int) -> None:
     for number in range(math.floor(duration / step + 1e-9) + 1):
         x = _MARGIN + min(round(number * step / (duration or 1.0) * room), room - 1)
         text = clock(number * step, 1 if step < 1 else 0)
-        # The first and the last stay inside the sheet.
         half = font(_SMALL).getlength(text) / 2
         pen.line((x, top, x, top + 5), fill=_GREY)
-        pen.text((min(max(x, half + 4), width - half - 4), top + 9), text, font=font(_SMALL), fill=_GREY, anchor="mt")
+        pen.text((min(max(x, _MARGIN + half), width - _MARGIN - half), top + 9), text, font=font(_SMALL), fill=_GREY, anchor="mt")
 
 
 def _thumbnail(sheet: Image.Image, frame: Frame | None, box: tuple[int, int, int, int], timeline: Timeline) -> None:
@@ -185,7 +184,7 @@ def _thumbnail(sheet: Image.Image, frame: Frame | None, box: tuple[int, int, int
 def _caption(pen: ImageDraw.ImageDraw, segment: Segment, left: int, top: int, width: int) -> None:
     pen.rectangle((left, top, left + width - 1, top + _BAR - 1), fill=label_colour(segment.label))
     label = shortened(segment.label, font(_TEXT), width)
-    times = f"{clock(segment.start, 2)} – {clock(segment.end, 2)} · {segment.score:.0%}"
+    times = f"{clock(segment.start, 2)} – {clock(segment.end, 2)} · {round(segment.score * 100)} %"
     pen.text((left, top + _BAR + 17), label, font=font(_TEXT), fill=_INK, anchor="lm")
     pen.text((left, top + _BAR + 37), shortened(times, font(_SMALL), width), font=font(_SMALL), fill=_GREY, anchor="lm")
 

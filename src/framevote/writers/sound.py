@@ -5,7 +5,7 @@ from __future__ import annotations  # PyAV types its packets for the checker onl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import final
+from typing import Any, cast, final
 
 import av
 from av.audio.frame import AudioFrame
@@ -13,7 +13,6 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
 
 from framevote.errors import OutputError
 from framevote.records import VideoInfo
@@ -27,11 +26,11 @@ _OPUS_RATE = 48000  # what Opus works at, whatever comes in
 class Sound:
     """Packets of sound in order, handed out as the pictures go on, so that the file comes out interleaved."""
 
-    def __init__(self, packets: Iterator[Packet[Stream]]) -> None:
+    def __init__(self, packets: Iterator[Packet[Any]]) -> None:
         self._packets = packets
         self._held = next(packets, None)
 
-    def until(self, time: float | None) -> Iterator[Packet[Stream]]:
+    def until(self, time: float | None) -> Iterator[Packet[Any]]:
         """Yield what begins by `time`, in seconds of the container's own clock; None is all that is left."""
         while self._held is not None and (time is None or float((self._held.dts or 0) * self._held.time_base) <= time):
             yield self._held
@@ -52,12 +51,12 @@ def sound_for(info: VideoInfo, out: OutputContainer, audio: str) -> Iterator[Sou
         yield Sound(_copied(source, out) if audio == "copy" else _encoded(source, out, audio))
 
 
-def _copied(source: InputContainer, out: OutputContainer) -> Iterator[Packet[Stream]]:
+def _copied(source: InputContainer, out: OutputContainer) -> Iterator[Packet[Any]]:
     targets = {track.index: _template(track, out) for track in _tracks(source)}
     return _relabelled(_packets(source), targets)
 
 
-def _relabelled(packets: Iterator[Packet[AudioStream]], targets: dict[int, AudioStream]) -> Iterator[Packet[Stream]]:
+def _relabelled(packets: Iterator[Packet[AudioStream]], targets: dict[int, AudioStream]) -> Iterator[Packet[Any]]:
     for packet in packets:
         if packet.dts is not None:
             packet.stream = targets[packet.stream_index]
@@ -75,7 +74,7 @@ def _template(track: AudioStream, out: OutputContainer) -> AudioStream:
     return out.add_stream_from_template(track)
 
 
-def _encoded(source: InputContainer, out: OutputContainer, audio: str) -> Iterator[Packet[Stream]]:
+def _encoded(source: InputContainer, out: OutputContainer, audio: str) -> Iterator[Packet[Any]]:
     if audio not in out.supported_codecs:
         raise OutputError(f"A .{out.format.name} file cannot hold {audio} sound. Take --audio opus, or write an .mkv.")
     tracks = _tracks(source)
@@ -90,11 +89,12 @@ class _Encoder:
 
     def __init__(self, track: AudioStream, out: OutputContainer, audio: str) -> None:
         rate = _OPUS_RATE if audio == "opus" else track.rate
-        self._target: AudioStream = out.add_stream(ENCODERS[audio], rate=rate, layout=track.layout.name)  # type: ignore[call-overload]
+        target = out.add_stream(ENCODERS[audio], rate=rate, layout=track.layout.name)
+        self._target = cast(AudioStream, target)
         self._target.codec_context.open()
         self._resampler = AudioResampler(self._target.format, self._target.layout, rate, self._target.codec_context.frame_size)
 
-    def take(self, packet: Packet[AudioStream]) -> Iterator[Packet[Stream]]:
+    def take(self, packet: Packet[AudioStream]) -> Iterator[Packet[Any]]:
         try:
             frames = packet.decode()
         except av.FFmpegError:  # a damaged packet of sound costs only itself
@@ -102,11 +102,11 @@ class _Encoder:
         for frame in frames:
             yield from self._encode(frame)
 
-    def finish(self) -> Iterator[Packet[Stream]]:
+    def finish(self) -> Iterator[Packet[Any]]:
         yield from self._encode(None)
         yield from self._target.encode(None)
 
-    def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[Stream]]:
+    def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[Any]]:
         for resampled in self._resampler.resample(frame):
             yield from self._target.encode(resampled)
 

@@ -91,7 +91,7 @@ def to_dict(timeline: Timeline) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "video": _video(timeline.video),
+        "video": video_dict(timeline.video),
         "segments": [
             {"start": seconds(s.start), "end": seconds(s.end), "label": s.label, "score": _score(s.score)} for s in timeline.segments
         ],
@@ -114,7 +114,8 @@ def seconds(time: float) -> float:
     return microseconds(time) / 1e6
 
 
-def _video(info: VideoInfo) -> dict[str, Any]:
+def video_dict(info: VideoInfo) -> dict[str, Any]:
+    """Return a VideoInfo as plain values: paths and fractions as text, seconds to the microsecond."""
     plain = {name: str(value) if isinstance(value, Fraction | Path) else value for name, value in asdict(info).items()}
     return plain | {name: seconds(getattr(info, name)) for name in ("duration", "start", "delay")}
 
@@ -165,7 +166,7 @@ def _cues(timeline: Timeline) -> Iterator[tuple[int, int, str]]:
 
 def _cue_text(segment: Segment) -> str:
     # A line break, or an empty line above all, would end the cue.
-    return " ".join(f"{segment.label} {segment.score:.0%}".split())
+    return " ".join(f"{segment.label} {round(segment.score * 100)} %".split())
 
 
 def _clock(milliseconds: int, point: str) -> str:

@@ -1,0 +1,66 @@
+"""framevote: videos into steady timelines: what is on screen, from when to when, how sure."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from framevote.classifier import Classifier, load_model
+    from framevote.errors import Error, InputError, MissingExtra, ModelError, OutputError, PartError, UsageError
+    from framevote.labeling import label
+    from framevote.records import Features, Frame, Scores, Segment, Timeline, VideoInfo, View
+    from framevote.smoothing import Exponential, RollingMean, RollingMedian, Viterbi
+    from framevote.strategies import Every, EveryFrame
+    from framevote.video import open_video, probe
+    from framevote.writers import write
+
+# Where each public name lives. Rooms are opened on first use, so that `import framevote` costs next to nothing.
+_ROOMS = {
+    "classifier": ("Classifier", "load_model"),
+    "errors": ("Error", "InputError", "MissingExtra", "ModelError", "OutputError", "PartError", "UsageError"),
+    "labeling": ("label",),
+    "records": ("Features", "Frame", "Scores", "Segment", "Timeline", "VideoInfo", "View"),
+    "smoothing": ("Exponential", "RollingMean", "RollingMedian", "Viterbi"),
+    "strategies": ("Every", "EveryFrame"),
+    "video": ("open_video", "probe"),
+    "writers": ("write",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "Classifier",
+    "Error",
+    "Every",
+    "EveryFrame",
+    "Exponential",
+    "Features",
+    "Frame",
+    "InputError",
+    "MissingExtra",
+    "ModelError",
+    "OutputError",
+    "PartError",
+    "RollingMean",
+    "RollingMedian",
+    "Scores",
+    "Segment",
+    "Timeline",
+    "UsageError",
+    "VideoInfo",
+    "View",
+    "Viterbi",
+    "label",
+    "load_model",
+    "open_video",
+    "probe",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

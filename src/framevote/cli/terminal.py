@@ -1,0 +1,108 @@
+"""What a person sees in a terminal: the strip, the table, the progress bar."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from framevote.colours import label_colour
+from framevote.records import Timeline
+
+# Signs of the strip's labels where there is no colour to tell them apart.
+_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def show(timeline: Timeline, console: Console, rows: int = 40) -> None:
+    """Print a timeline as a coloured strip and a table; where there is no colour, letters stand for the labels.
+
+    Args:
+        timeline: what to print.
+        console: where.
+        rows: at most so many segments; how many were left out is said.
+    """
+    signs = _signs(timeline)
+    console.print(Text(timeline.video.path.name, style="bold"))
+    console.print(strip(timeline, min(console.width, 100), console.color_system is not None))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name, side in (("", "left"), ("from", "right"), ("to", "right"), ("label", "left"), ("score", "right")):
+        table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
+    for segment in timeline.segments[:rows]:
+        swatch = Text("██", style=_style(segment.label)) if console.color_system else Text(signs[segment.label])
+        table.add_row(swatch, clock(segment.start), clock(segment.end), Text(segment.label), f"{segment.score:.0%}")
+    console.print(table)
+    if len(timeline.segments) > rows:
+        console.print(f"… and {len(timeline.segments) - rows} more segments", style="dim")
+    console.print(summary(timeline), style="dim", highlight=False)
+
+
+def summary(timeline: Timeline) -> str:
+    """Return the closing sentences: whole-video labels, flicker before and after the vote, what was skipped."""
+    best = ", ".join(f"{guess.label} {guess.score:.0%}" for guess in timeline.overall[:3])
+    flicker = timeline.flicker
+    lines = [f"On the whole: {best}.", f"Label changes a minute: {flicker.raw:.1f} frame by frame, {flicker.steady:.1f} after the vote."]
+    if timeline.skipped:
+        lines.append(f"Damaged: {timeline.skipped} packets or frames could not be read and were skipped.")
+    return "\n".join(lines)
+
+
+def strip(timeline: Timeline, width: int, coloured: bool) -> Text:
+    """Return the timeline as one line of `width` cells."""
+    signs, step = _signs(timeline), max(timeline.duration, 1e-9) / width
+    shown = [timeline.at((cell + 0.5) * step) for cell in range(width)]
+    line = Text()
+    for label, cells in groupby(segment.label if segment else "" for segment in shown):
+        count = len(list(cells))
+        line.append("█" * count if coloured and label else signs.get(label, " ") * count, style=_style(label) if coloured and label else "")
+    return line
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as m:ss.t, with hours where there are any."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else str(minutes)
+    return f"{head}:{rest / 10:04.1f}"
+
+
+@contextmanager
+def progress_bar(console: Console, name: str, seconds: float, enabled: bool) -> Iterator[Callable[[float, int], None]]:
+    """Show how far a video is: a bar with frames a second and the time left; yields what to tell the seconds and frames done to."""
+    if not enabled or not console.is_terminal:
+        yield lambda _seconds, _frames: None
+        return
+    columns: Sequence[ProgressColumn] = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        _FrameRate(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=seconds or None, frames=0)
+        yield lambda done, frames: bar.update(task, completed=done, frames=frames)
+
+
+class _FrameRate(ProgressColumn):
+    """Frames a second since the beginning."""
+
+    def render(self, task: Task) -> Text:
+        """Return the column's text."""
+        frames: Any = task.fields.get("frames", 0)
+        rate = frames / task.elapsed if task.elapsed else 0.0
+        return Text(f"{rate:.0f} frames/s")
+
+
+def _signs(timeline: Timeline) -> dict[str, str]:
+    labels = dict.fromkeys(segment.label for segment in timeline.segments)
+    return {label: _SIGNS[i] if i < len(_SIGNS) else "*" for i, label in enumerate(labels)}
+
+
+def _style(label: str) -> str:
+    red, green, blue = label_colour(label)
+    return f"rgb({red},{green},{blue})"

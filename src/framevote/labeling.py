@@ -1,0 +1,124 @@
+"""The main job: a video in, a timeline out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from framevote.classifier import Classifier, load_model
+from framevote.errors import InputError
+from framevote.parts import build
+from framevote.records import Flicker, Progress, Recipe, Scores, Timeline
+from framevote.runtime import Device, Precision, RuntimeName
+from framevote.smoothing import Smoother
+from framevote.strategies import Strategy
+from framevote.timelines import Cut, Tally
+from framevote.video import open_video
+
+# Centred, so that a label begins where the picture changes and not half a window later; four seconds, so that a glance away
+# of a second or two is outvoted.
+DEFAULT_SMOOTHER = "RollingMean(seconds=4, centred=True)"
+DEFAULT_STRATEGY = "EveryFrame()"
+
+# What a folder is searched for; a file that is named outright is tried whatever it is called.
+_SUFFIXES = """
+    3g2 3gp asf avi divx dv f4v flv gif m1v m2ts m2v m4v mj2 mkv mov mp4 mpeg mpg mts mxf ogm ogv qt rm rmvb ts vob webm wmv y4m
+"""
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
+
+
+def label(
+    path: str | Path,
+    model: str | Path | Classifier = "imagenet",
+    *,
+    smoother: str | Smoother = DEFAULT_SMOOTHER,
+    strategy: str | Strategy = DEFAULT_STRATEGY,
+    hysteresis: float = 0.0,
+    shortest: float = 0.0,
+    unknown: float = 0.0,
+    only: Sequence[str] = (),
+    precision: Precision = "auto",
+    device: Device = "cpu",
+    runtime: RuntimeName | None = None,
+    progress: Progress | None = None,
+) -> Timeline:
+    """Label a video: what is on screen, from when to when, how sure.
+
+    Args:
+        path: the video file.
+        model: "imagenet", a `.fvm` file, or a loaded model.
+        smoother: the vote, as a part or its text.
+        strategy: which frames to look at, as a part or its text.
+        hysteresis: a label takes over only where its score is larger than the present one's by more than this (0–1).
+        shortest: seconds; shorter segments are merged into a neighbour.
+        unknown: below this score (0–1) a stretch is called unknown.
+        only: labels to choose from; none is all of the model's.
+        precision: `auto`, `f32` or `bf16`.
+        device: `cpu` or `gpu`.
+        runtime: `openvino` or `keras`; None takes OpenVINO on the processor and Keras on a GPU.
+        progress: told the seconds of video and the frames that are done.
+
+    Raises:
+        UsageError: an argument is wrong, a part or label unknown.
+        InputError: the video cannot be used.
+        ModelError: the model cannot be found, read, or run as asked.
+    """
+    vote: Smoother = build("smoother", smoother)
+    plan: Strategy = build("strategy", strategy)
+    cut = Cut(hysteresis=hysteresis, shortest=shortest, unknown=unknown)
+    classifier = load_model(model, precision=precision, device=device, runtime=runtime)
+    video = open_video(path, view=classifier.view)
+    raw, steady = Tally(), Tally()
+    looked = _watched(plan(video, classifier.stream, vote), progress)
+    chosen = (block.only(only) for block in looked) if only else looked
+    segments, track = cut(steady.watch(vote.stream(raw.watch(chosen))))
+    return Timeline(
+        video=video.info,
+        segments=segments,
+        overall=raw.overall(),
+        flicker=Flicker(raw.changes_per_minute, steady.changes_per_minute),
+        recipe=_recipe(classifier, vote, plan, cut, only),
+        track=track,
+        frames=len(track),
+        skipped=video.skipped,
+    )
+
+
+def find_videos(paths: Iterable[str | Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield each video file with its name relative to what was given; folders are searched to the bottom, in order.
+
+    Raises:
+        InputError: a folder holds no video.
+    """
+    for path in map(Path, paths):
+        if not path.is_dir():
+            yield path, Path(path.name)
+            continue
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+        if not found:
+            raise InputError(f"{path} is a folder without videos. Expected files such as .mp4, .mkv, .mov or .avi in it.")
+        yield from ((file, file.relative_to(path)) for file in found)
+
+
+def _watched(blocks: Iterable[Scores], progress: Progress | None) -> Iterator[Scores]:
+    done = 0
+    for block in blocks:
+        done += len(block)
+        if progress and len(block):
+            progress(float(block.times[-1] + block.durations[-1]), done)
+        yield block
+
+
+def _recipe(classifier: Classifier, vote: Smoother, plan: Strategy, cut: Cut, only: Sequence[str]) -> Recipe:
+    packages: dict[str, Any] = {name: version(name) for name in ("framevote", "openvino", "av")}
+    return Recipe(
+        model=classifier.name,
+        smoother=repr(vote),
+        strategy=repr(plan),
+        cut=repr(cut),
+        only=tuple(only),
+        precision=classifier.precision,
+        device=classifier.device,
+        fingerprint=classifier.fingerprint,
+        versions=packages,
+    )
