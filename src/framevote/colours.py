@@ -1,6 +1,6 @@
 """A colour for every label, the same in the overlay, the contact sheet and the terminal."""
 
-import zlib
+from hashlib import blake2s
 
 from framevote.records import UNKNOWN
 
@@ -27,7 +27,7 @@ PALETTE: tuple[Colour, ...] = (
     (0x88, 0xBB, 0x77),
     (0xFF, 0xAA, 0xCC),
 )
-UNKNOWN_COLOUR: Colour = (0x99, 0x99, 0x99)
+UNKNOWN_COLOUR: Colour = (0x58, 0x58, 0x58)
 
 
 def label_colour(label: str) -> Colour:
@@ -37,7 +37,8 @@ def label_colour(label: str) -> Colour:
     """
     if label == UNKNOWN:
         return UNKNOWN_COLOUR
-    return PALETTE[zlib.crc32(label.encode("utf-8", "surrogatepass")) % len(PALETTE)]
+    digest = blake2s(label.encode("utf-8", "surrogatepass")).digest()  # Python's own hash differs from run to run
+    return PALETTE[digest[3] % len(PALETTE)]
 
 
 def text_colour(ground: Colour) -> Colour:

@@ -91,5 +91,5 @@ def _no_number(text: str) -> None:
 
 def _known(kind: type, content: dict[str, Any]) -> dict[str, Any]:
     # A later framevote may add fields; those that this one knows are enough.
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in content.items() if name in names}
+    held = (field for field in fields(kind) if field.name in content)
+    return {field.name: tuple(content[field.name]) if field.default == () else content[field.name] for field in held}

@@ -42,11 +42,12 @@ class Csv(Part):
     suffixes: ClassVar[tuple[str, ...]] = (".csv",)
 
     def __call__(self, timeline: Timeline, path: Path) -> None:
-        """Write a head line and a line for each segment; seconds with six decimals, scores with four."""
+        """Write a head line and a line for each segment, with the numbers of the JSON."""
         with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
+            # Every text is quoted: left to itself, Python's writer lets a lone carriage return through.
+            table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
             table.writerow(("start", "end", "label", "score"))
-            table.writerows((f"{seconds(s.start):.6f}", f"{seconds(s.end):.6f}", s.label, f"{s.score:.4f}") for s in timeline.segments)
+            table.writerows((seconds(s.start), seconds(s.end), s.label, _score(s.score)) for s in timeline.segments)
 
 
 @final
