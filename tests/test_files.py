@@ -76,6 +76,13 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path):
     assert held(tmp_path) == ["out.csv"]
 
 
+def test_a_sentence_about_the_temporary_file_names_the_one_that_was_asked_for(tmp_path):
+    target = tmp_path / "out.webm"
+    with pytest.raises(OutputError) as told, whole_file(target) as temporary:
+        raise OutputError(f"{temporary}: WebM cannot hold AAC.")
+    assert str(told.value) == f"{target}: WebM cannot hold AAC."
+
+
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from framevote.errors import OutputError
+from framevote.errors import Error, OutputError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full. Expected room for the whole file; free some, or write elsewhere",
@@ -41,6 +41,8 @@ def whole_file(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
             temporary.touch(exist_ok=False)
             yield temporary
             _settle(temporary, target, overwrite)
+        except Error as error:  # a sentence about the file names it as the user did
+            raise type(error)(str(error).replace(str(temporary), str(path))) from error
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
