@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,15 +12,16 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from framevote.backbones import Backbone, efficientnet_lite0
+from framevote.backbones import efficientnet_lite0
 from framevote.backbones.imagenet import WEIGHTS_VERSION, imagenet_labels, lite0_weights
-from framevote.errors import ModelError, UsageError
+from framevote.errors import ModelError, OutputError, UsageError
 from framevote.export import export_model
 from framevote.model_file import FORMAT, SUFFIX, Card, ModelFile, read_model_file
 from framevote.records import Features, Frame, Image, Scores, View
 from framevote.runtime import Answer, Device, Precision, Runtime, RuntimeName, open_runtime
 
 IMAGENET = "imagenet"
+_EDITION = 1  # of the built-in model: raise it where its labels, its graph or its card change
 _BLOCK = 32  # rows of a block of scores: little to wait for, little to do for each
 
 _Place = tuple[float, float, int]  # a frame's time, duration and frames
@@ -85,7 +87,7 @@ class Classifier:
         """Return the embeddings of frames: a row for each, in their order."""
         blocks = [([place[0] for place in places], embedding) for places, (_, embedding) in _blocks(self._answers(frames))]
         if not blocks:
-            return Features(np.empty((0, 0), np.float32), np.empty(0))
+            return Features(np.empty((0, self._runtime.embedding), np.float32), np.empty(0))
         return Features(np.concatenate([values for _, values in blocks]), np.concatenate([times for times, _ in blocks]))
 
     def _answers(self, frames: Iterable[Frame]) -> Iterator[tuple[list[_Place], Answer]]:
@@ -159,8 +161,7 @@ def load_model(
     """
     if isinstance(model, Classifier):
         return model
-    path = imagenet_file(notify) if model == IMAGENET else _find(model)
-    file = read_model_file(path)
+    file = _imagenet(notify) if model == IMAGENET else read_model_file(_find(model))
     return Classifier(file, open_runtime(file, precision, device, runtime))
 
 
@@ -173,18 +174,24 @@ def _find(model: str | Path) -> Path:
     raise ModelError(f"There is no model {str(model)!r}.{hint} Expected {IMAGENET}, or a model file, whose name ends with {SUFFIX}.")
 
 
-def imagenet_file(notify: Callable[[str], None] | None = None) -> Path:
-    """Return the file of the built-in ImageNet model in the cache folder; build it on first use.
+def _imagenet(notify: Callable[[str], None] | None) -> ModelFile:
+    """Return the built-in ImageNet model from the cache folder; build it on first use, and again where its file is damaged.
 
-    The cache folder is the user's, or what the environment variable FRAMEVOTE_CACHE says. The name holds all that decides the
-    content, so that another version never reads it. Two processes may build at once: each writes a file of its own and
-    renames it.
+    Two processes may build at once: each writes a file of its own and renames it.
     """
-    backbone = efficientnet_lite0()
-    path = cache_folder() / f"{IMAGENET}-{backbone.name}-{WEIGHTS_VERSION}-format{FORMAT}{SUFFIX}"
-    if not path.exists():
-        _build_imagenet(backbone, path, notify)
-    return path
+    path = imagenet_path()
+    if path.exists():
+        try:
+            return read_model_file(path)
+        except ModelError as error:
+            _tell(notify, f"{error} It is built anew.")
+    _build_imagenet(path, notify)
+    return read_model_file(path)
+
+
+def imagenet_path() -> Path:
+    """Return where the built-in model's file lies; its name holds all that decides its content, so that no other version reads it."""
+    return cache_folder() / f"{IMAGENET}-{efficientnet_lite0()}-{WEIGHTS_VERSION}-{FORMAT}.{_EDITION}{SUFFIX}"
 
 
 def cache_folder() -> Path:
@@ -193,9 +200,26 @@ def cache_folder() -> Path:
     return Path(told) if told else platformdirs.user_cache_path("framevote")
 
 
-def _build_imagenet(backbone: Backbone, path: Path, notify: Callable[[str], None] | None) -> None:
-    lite0_weights()  # absent packages are told before the long work
-    card = Card(IMAGENET, imagenet_labels(), backbone.name, "linear", backbone.view)
-    if notify:
-        notify(f"Building the ImageNet model once, about 20 s; it is kept in {path.parent}")
+def _build_imagenet(path: Path, notify: Callable[[str], None] | None) -> None:
+    lite0_weights()  # an absent package or a closed folder is told before the long work
+    backbone = efficientnet_lite0()
+    card = Card(IMAGENET, imagenet_labels(), repr(backbone), "linear", backbone.view)
+    _open_folder(path.parent)
+    _tell(notify, f"Building the ImageNet model once, about 20 s; it is kept in {path.parent}")
     export_model(backbone, card, path)
+
+
+def _open_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise OutputError(
+            f"The ImageNet model cannot be kept in {folder}: {error.strerror}. Set FRAMEVOTE_CACHE to a folder that can be written to."
+        ) from error
+
+
+def _tell(notify: Callable[[str], None] | None, sentence: str) -> None:
+    if notify:
+        notify(sentence)

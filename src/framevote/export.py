@@ -25,6 +25,8 @@ from framevote.parts import build
 OUTPUTS = ("probabilities", "embedding")
 TOLERANCE = 1e-4
 _MOST_SECONDS = 1800
+_REASON = "reason.txt"
+_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 _PACKAGES = ("framevote", "keras", "tensorflow-cpu", "tensorflow", "openvino")
 
 
@@ -47,6 +49,7 @@ def export_model(source: Path | Backbone, card: Card, path: Path) -> None:
             raise missing_extra(package, "train", "Exporting a model")
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         _run_tensorflow(source, Path(folder))
+        _check_card(card, Path(folder) / GRAPH)
         write_model_file(path, replace(card, versions=_versions()), Path(folder))
 
 
@@ -58,6 +61,19 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _check_card(card: Card, graph: Path) -> None:
+    """Raise where the graph does not take the card's view, or does not give a probability for each of its labels."""
+    import openvino  # noqa: PLC0415 - heavy
+
+    model = openvino.Core().read_model(graph)
+    takes, gives = (list(port.partial_shape)[1:] for port in (model.input(), model.output("probabilities")))
+    expected = ([card.view.height, card.view.width, 3], [len(card.labels)])
+    if (takes, gives) != expected:
+        raise ModelError(
+            f"The card says pictures (N, {expected[0]}) and {expected[1][0]} labels. Received a network with {takes} and {gives}."
+        )
 
 
 def _run_tensorflow(source: Path | Backbone, folder: Path) -> None:
@@ -88,8 +104,10 @@ def main(arguments: list[str] | None = None) -> None:
     told = parser.parse_args(arguments)
     try:
         _export(told.source, told.folder)
-    except Error as error:
-        sys.exit(str(error))
+    except Exception as error:
+        reason = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        (told.folder / _REASON).write_text(reason, "utf-8")
+        raise
 
 
 def _export(source: str, folder: Path) -> None:
@@ -102,14 +120,14 @@ def _export(source: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="framevote-") as saved:
         model.export(saved, format="tf_saved_model", verbose=False)
         converted = openvino.convert_model(saved)
-    _name_outputs(converted)
+    _check_outputs(converted)
+    converted.set_rt_info("saved_model", ["conversion_parameters", "input_model"])  # for a folder's name on this machine
     openvino.save_model(converted, folder / GRAPH, compress_to_fp16=False)  # in f16, answers would differ by 1e-2
     for batch in (1, 3):
         compare(model, folder / GRAPH, batch)
 
 
-def _name_outputs(converted: Any) -> None:
-    """See that the graph's outputs bear our names, and that it has no others."""
+def _check_outputs(converted: Any) -> None:
     named = {name for output in converted.outputs for name in output.get_names()}
     if missing := [name for name in OUTPUTS if name not in named]:
         raise ModelError(

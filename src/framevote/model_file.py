@@ -9,6 +9,7 @@ card.json            labels, backbone, head, view, temperature, training data, v
 import hashlib
 import json
 import os
+import struct
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,9 @@ CARD = "card.json"
 
 # The most bytes that each member may have: a card of a million labels and a network of two thousand million numbers fit.
 _MOST_BYTES = {KERAS: 16 << 30, GRAPH: 256 << 20, WEIGHTS: 8 << 30, CARD: 64 << 20}
+
+# What zipfile raises for files that no zip program wrote.
+_DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except OSError as error:
         raise ModelError(f"The model file {path} cannot be read: {error.strerror}. Expected a {SUFFIX} file.") from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise ModelError(f"{path.name} is no model file, or is damaged ({error}). Expected a {SUFFIX} file, which is a zip.") from None
 
 
@@ -167,7 +171,7 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     """Return a member's bytes, its checksum compared."""
     try:
         return archive.read(name)
-    except (zipfile.BadZipFile, OSError, EOFError, KeyError, RuntimeError, ValueError, NotImplementedError, OverflowError) as error:
+    except (OSError, *_DAMAGED) as error:
         raise ModelError(f"{path.name}: {name} is damaged ({error}). Copy or export the model file again.") from None
 
 

