@@ -60,7 +60,7 @@ class Overlay:
 
     def draw(self, picture: VideoFrame, time: float) -> None:
         """Draw what is true at `time` seconds into a picture that may be written to."""
-        planes = _planes(picture)
+        planes = planes_of(picture)
         if self._letters:
             label, score = self._timeline.track.at(time)
             mix(planes, self._plate(label, round(score * 100)))
@@ -117,7 +117,7 @@ def stamp(x: int, y: int, rgb: NDArray[np.float32], opacity: NDArray[np.float32]
     fine = (opacity * 256).round().astype(np.int32)
     height, width = fine.shape
     coarse = fine.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)).astype(np.int32)
-    planes = tuple(plane.astype(np.int32) for plane in _planes(colours))
+    planes = tuple(plane.astype(np.int32) for plane in planes_of(colours))
     return Stamp(x, y, (planes[0], planes[1], planes[2]), (fine, coarse, coarse))
 
 
@@ -152,7 +152,8 @@ def _letter_size(width: int, height: int) -> int:
     return 0 if min(width, height) < _SMALLEST else max(round(min(width, height) / 18), 11)
 
 
-def _planes(picture: VideoFrame) -> Planes:
+def planes_of(picture: VideoFrame) -> Planes:
+    """Return views of a 4:2:0 picture's Y, U and V, of which writing changes the picture."""
     kind = np.uint16 if _depth(picture) > 8 else np.uint8
     views = []
     for plane in picture.planes[:3]:

@@ -134,6 +134,8 @@ class Video:
             except av.FFmpegError:  # the container itself is damaged from here on
                 self._skip()
                 return
+            if packet.has_sidedata("encryption_info"):
+                raise InputError(f"{self.path} is encrypted. Expected a video that is not; export it without copy protection.")
             try:
                 yield from packet.decode()
             except av.FFmpegError:

@@ -52,10 +52,6 @@ def picture_stream(path: Path, container: InputContainer) -> VideoStream:
         held = "sound and a cover picture" if container.streams.video else held
         raise InputError(f"{path} has no video stream (it holds {held}). Expected a file with pictures.")
     stream = streams[0]
-    if _encrypted(stream):
-        raise InputError(
-            f"{path} is encrypted (track type {_tag(stream)}). Expected a video that is not; export it without copy protection."
-        )
     if not hasattr(stream.codec_context, "width") or stream.width <= 0 or stream.height <= 0:
         raise InputError(f"{path} does not say how large its picture is, or its codec is unknown. {_UNDECODABLE}")
     return stream
@@ -137,15 +133,10 @@ def _orientation(container: InputContainer, stream: VideoStream) -> tuple[bool, 
 def _duration(container: InputContainer, stream: VideoStream, offset: Fraction) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return max(float(Fraction(container.duration or 0, av.time_base) - offset), 0.0)
-
-
-def _tag(stream: VideoStream) -> str:
-    return stream.codec_tag.strip("\0 ")
-
-
-def _encrypted(stream: VideoStream) -> bool:
-    return _tag(stream) in ("encv", "drmi")
+    whole = Fraction(container.duration or 0, av.time_base)
+    if "matroska" in container.format.name:  # counts its length from 0, wherever its first time stamp lies
+        whole -= Fraction(container.start_time or 0, av.time_base)
+    return max(float(whole - offset), 0.0)
 
 
 def _reason(error: Exception) -> str:

@@ -16,8 +16,8 @@ from framevote.errors import OutputError, PartError
 from framevote.overlay import Overlay
 from framevote.parts import Part
 from framevote.records import Progress, Timeline, VideoInfo
-from framevote.video import Picture, Scaler, Video, open_video
-from framevote.video.scaling import graph_of, has_alpha, upright
+from framevote.video import Picture, Video, open_video
+from framevote.writers.encodable import Encodable
 from framevote.writers.sound import Sound, sound_for
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -82,7 +82,7 @@ class AnnotatedVideo(Part):
     def _encode(self, timeline: Timeline, video: Video, out: OutputContainer, sound: Sound, progress: Progress) -> None:
         pictures = video.pictures()
         first = next(pictures)
-        prepared = _Prepared(video.info, first.frame)
+        prepared = Encodable(video.info, first.frame)
         model = prepared(first.frame)
         stream = self._stream(out, model, video.info)
         overlay = Overlay(timeline, model, timeline.duration or video.info.duration)
@@ -123,59 +123,6 @@ class AnnotatedVideo(Part):
         return {"preset": self.preset, "crf": crf, **quiet}
 
 
-@final
-class _Prepared:
-    """Brings every picture to the encoder's size and format, upright, and makes it safe to draw on."""
-
-    def __init__(self, info: VideoInfo, first: VideoFrame) -> None:
-        self._info = info
-        sideways = info.rotation in (90, 270)
-        width, height = (first.height, first.width) if sideways else (first.width, first.height)
-        self._width, self._height = width + width % 2, height + height % 2
-        self._kind = _kind(first)
-        self._made_for: tuple[object, ...] = ()
-        self._chain: list[str] = []
-        self._opaque = Scaler(info) if has_alpha(first) else None
-
-    def __call__(self, frame: VideoFrame) -> VideoFrame:
-        if self._opaque is not None:
-            frame = VideoFrame.from_ndarray(self._opaque(frame), format="rgb24")
-        properties = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
-        if properties != self._made_for:
-            self._made_for, self._chain = properties, self._filters(frame)
-            self._graph = graph_of(frame, self._chain) if self._chain else None
-        if self._graph is not None:
-            frame.pts = None
-            self._graph.vpush(frame)
-            frame = self._graph.vpull()
-        frame.make_writable()  # the decoder may still predict from this picture
-        return frame
-
-    def _filters(self, frame: VideoFrame) -> list[str]:
-        chain = [] if self._opaque else upright(self._info)
-        if frame.format.name != self._kind:
-            matrix = "" if _is_yuv(frame) else ":out_color_matrix=bt709:out_range=tv"
-            chain += [f"scale=flags=bilinear{matrix}", f"format={self._kind}"]
-        turned = (frame.height, frame.width) if self._info.rotation in (90, 270) and not self._opaque else (frame.width, frame.height)
-        if turned == (self._width, self._height):
-            return chain
-        right, bottom = self._width - turned[0], self._height - turned[1]
-        if right in (0, 1) and bottom in (0, 1):
-            return [*chain, f"pad={self._width}:{self._height}", f"fillborders=right={right}:bottom={bottom}:mode=smear"]
-        return [*chain, f"scale={self._width}:{self._height}:flags=bilinear"]  # the size changes on the way
-
-
-def _kind(frame: VideoFrame) -> str:
-    """Return the 4:2:0 format nearest to the picture's own: what every player shows."""
-    if frame.format.components[0].bits > 8:
-        return "yuv420p10le"
-    return "yuvj420p" if frame.format.name.startswith("yuvj") else "yuv420p"
-
-
-def _is_yuv(frame: VideoFrame) -> bool:
-    return not frame.format.is_rgb and len(frame.format.components) > 1
-
-
 def _codec(container: str, like: VideoFrame) -> str:
     deep = like.format.components[0].bits > 8
     if container == "webm":
@@ -184,7 +131,8 @@ def _codec(container: str, like: VideoFrame) -> str:
 
 
 def _opened(path: Path, suffix: str) -> OutputContainer:
-    options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
+    # A movie's clock usually ticks in milliseconds, and what begins late would be rounded to them.
+    options = {"movflags": "+faststart", "movie_timescale": "90000"} if suffix == ".mp4" else {}
     return av.open(f"file:{path}", "w", format=_FORMATS[suffix], options=options)
 
 

@@ -59,7 +59,7 @@ def _copied(source: InputContainer, out: OutputContainer) -> Iterator[Packet[Any
 def _relabelled(packets: Iterator[Packet[AudioStream]], targets: dict[int, AudioStream]) -> Iterator[Packet[Any]]:
     for packet in packets:
         if packet.dts is not None:
-            packet.stream = targets[packet.stream_index]
+            packet.stream = targets[packet.stream.index]
             yield packet
 
 
@@ -79,7 +79,7 @@ def _encoded(source: InputContainer, out: OutputContainer, audio: str) -> Iterat
         raise OutputError(f"A .{out.format.name} file cannot hold {audio} sound. Take --audio opus, or write an .mkv.")
     tracks = _tracks(source)
     encoders = {track.index: _Encoder(track, out, audio) for track in tracks}
-    decoded = (packet_out for packet in _packets(source) for packet_out in encoders[packet.stream_index].take(packet))
+    decoded = (packet_out for packet in _packets(source) for packet_out in encoders[packet.stream.index].take(packet))
     return chain(decoded, (packet for encoder in encoders.values() for packet in encoder.finish()))
 
 
