@@ -7,9 +7,11 @@ Before a file is called finished, OpenVINO's answers are compared with Keras's o
 import argparse
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +27,7 @@ from framevote.parts import build
 OUTPUTS = ("probabilities", "embedding")
 TOLERANCE = 1e-4
 _MOST_SECONDS = 1800
+_SUFFIX = ".keras"
 _REASON = "reason.txt"
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 _PACKAGES = ("framevote", "keras", "tensorflow-cpu", "tensorflow", "openvino")
@@ -44,6 +47,8 @@ def export_model(source: Path | Backbone, card: Card, path: Path) -> None:
         ModelError: the model cannot be exported, or OpenVINO's answers are not Keras's.
         OutputError: the file cannot be written.
     """
+    if isinstance(source, Path) and not (source.suffix == _SUFFIX and zipfile.is_zipfile(source)):
+        raise ModelError(f"{source} is no Keras model. Expected a {_SUFFIX} file, as model.save writes it.")
     for module, package in (("keras", "keras"), ("tensorflow", "tensorflow-cpu")):
         if importlib.util.find_spec(module) is None:
             raise missing_extra(package, "train", "Exporting a model")
@@ -68,32 +73,36 @@ def _check_card(card: Card, graph: Path) -> None:
     import openvino  # noqa: PLC0415 - heavy
 
     model = openvino.Core().read_model(graph)
-    takes, gives = (list(port.partial_shape)[1:] for port in (model.input(), model.output("probabilities")))
-    expected = ([card.view.height, card.view.width, 3], [len(card.labels)])
+    takes, gives = (port.partial_shape.to_string() for port in (model.input(), model.output("probabilities")))
+    expected = (f"[?,{card.view.height},{card.view.width},3]", f"[?,{len(card.labels)}]")
     if (takes, gives) != expected:
-        raise ModelError(
-            f"The card says pictures (N, {expected[0]}) and {expected[1][0]} labels. Received a network with {takes} and {gives}."
-        )
+        raise ModelError(f"The card says pictures {expected[0]} and labels {expected[1]}. Received a network with {takes} and {gives}.")
 
 
 def _run_tensorflow(source: Path | Backbone, folder: Path) -> None:
-    """Run this module as a process with TensorFlow; it fills the folder or says in its last line why not."""
-    command = [sys.executable, "-m", "framevote.export", str(source), str(folder)]
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    """Run this module as a process with TensorFlow; it fills the folder, or writes into it why not."""
+    # -P: what lies in the working directory must not be imported.
+    command = [sys.executable, "-P", "-m", "framevote.export", "--", str(source), str(folder)]
+    environment = {**os.environ, **_ENVIRONMENT}
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, errors="replace", timeout=_MOST_SECONDS, check=False
-        )
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MOST_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise ModelError(f"Exporting {source} took more than {_MOST_SECONDS} seconds and was stopped.") from None
-    if done.returncode == 0:
-        return
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    reason = lines[-1].strip() if lines else "it said nothing"
-    ended = f"signal {-done.returncode}: the memory may have run out" if done.returncode < 0 else reason
-    error = ModelError(f"The model {source} could not be exported to OpenVINO ({ended}).")
-    error.add_note("The end of the exporting process's output:\n" + "\n".join(lines[-40:]))
-    raise error
+    if done.returncode:
+        raise _failure(source, folder, done)
+
+
+def _failure(source: Path | Backbone, folder: Path, done: subprocess.CompletedProcess[bytes]) -> ModelError:
+    """Return one sentence on a process that failed; the end of what it said hangs on it as a note, for --debug."""
+    reason = f"the process ended with {done.returncode}"
+    if done.returncode < 0:
+        reason = f"the process was ended by signal {-done.returncode}; memory may have run out"
+    elif (told := folder / _REASON).exists():
+        reason = told.read_text("utf-8")
+    error = ModelError(f"The model {source} could not be exported to OpenVINO: {reason}")
+    lines = done.stderr.decode("utf-8", "replace").splitlines()[-40:]
+    error.add_note("The end of the exporting process's output:\n" + "\n".join(lines))
+    return error
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -114,8 +123,10 @@ def _export(source: str, folder: Path) -> None:
     import keras  # noqa: PLC0415 - heavy
     import openvino  # noqa: PLC0415 - heavy
 
-    given = keras.models.load_model(source, safe_mode=True) if source.endswith(".keras") else classifying(build("backbone", source))
-    given.save(folder / KERAS)
+    if source.endswith(_SUFFIX):
+        shutil.copyfile(source, folder / KERAS)
+    else:
+        classifying(build("backbone", source)).save(folder / KERAS)
     model = keras.models.load_model(folder / KERAS, safe_mode=True)  # what is exported is what the file holds
     with tempfile.TemporaryDirectory(prefix="framevote-") as saved:
         model.export(saved, format="tf_saved_model", verbose=False)

@@ -99,7 +99,8 @@ class OpenVINORuntime(Runtime):
         self.batch = batch
         view = file.card.view
         self._compiled = _compile(core, file, [batch, view.height, view.width, 3], self.precision)
-        self.embedding = _check_outputs(file, self._compiled)
+        outputs = self._compiled.outputs
+        self.embedding = _check_shapes(file, {name: tuple(output.shape) for output in outputs for name in output.get_names()})
 
     def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
         """Yield answers, a request's worth at a time; while one is awaited, all others are under way."""
@@ -110,7 +111,7 @@ class OpenVINORuntime(Runtime):
         try:
             while True:
                 request = requests.pop() if requests else self._compiled.create_infer_request()
-                if not (count := self._fill(request, source)):
+                if not (count := _copy(source, request.get_input_tensor().data)):
                     break
                 request.start_async()
                 flight.append((request, count))
@@ -124,15 +125,6 @@ class OpenVINORuntime(Runtime):
         finally:
             for request, _ in flight:
                 request.wait()
-
-    def _fill(self, request: "openvino.InferRequest", source: Iterator[Image]) -> int:
-        """Copy the next images into a request's own memory; the rows behind the last image keep what they held."""
-        rows = request.get_input_tensor().data
-        count = 0
-        for image in islice(source, self.batch):
-            rows[count] = image
-            count += 1
-        return count
 
 
 def _take_precision(asked: Precision, capabilities: Iterable[str]) -> str:
@@ -153,15 +145,14 @@ def _compile(core: Any, file: ModelFile, shape: list[int], precision: str) -> An
         raise ModelError(f"The network in {file.path.name} cannot be loaded by OpenVINO. Export the model again.") from error
 
 
-def _check_outputs(file: ModelFile, compiled: Any) -> int:
-    """Return the embedding's length; raise where the graph does not give it and a probability for each label."""
-    shapes = {name: tuple(output.shape) for output in compiled.outputs for name in output.get_names()}
+def _check_shapes(file: ModelFile, shapes: dict[str, tuple[int | None, ...]]) -> int:
+    """Return the embedding's length; raise where the network does not give it and a probability for each label."""
     labels = len(file.card.labels)
     if len(shapes.get("probabilities", ())) != 2 or shapes["probabilities"][1] != labels or len(shapes.get("embedding", ())) != 2:
         raise ModelError(
             f"The network in {file.path.name} should give probabilities (N, {labels}) and an embedding (N, D). Received: {shapes}"
         )
-    return int(shapes["embedding"][1])
+    return int(shapes["embedding"][1] or 0)
 
 
 def _await(request: "openvino.InferRequest", count: int) -> Answer:
@@ -188,7 +179,8 @@ class KerasRuntime(Runtime):
         self._place = _place(device)
         self._shape = (self.batch, file.card.view.height, file.card.view.width, 3)
         self._model = _load_keras(file, self._place)
-        self.embedding = int(self._model.output_shape["embedding"][-1])
+        outputs = self._model.output if isinstance(self._model.output, dict) else {}
+        self.embedding = _check_shapes(file, {name: tuple(output.shape) for name, output in outputs.items()})
 
     def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
         """Yield answers a batch at a time."""
@@ -202,6 +194,7 @@ class KerasRuntime(Runtime):
 
 
 def _copy(source: Iterator[Image], rows: NDArray[np.uint8]) -> int:
+    """Copy the next images into rows, and return how many came; the rows behind the last keep what they held."""
     count = 0
     for image in islice(source, len(rows)):
         rows[count] = image

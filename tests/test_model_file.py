@@ -1,0 +1,184 @@
+import contextlib
+import json
+import threading
+import zipfile
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_models import LABELS, card, graph_folder, model_file, rewritten
+
+from framevote.errors import ModelError, OutputError
+from framevote.model_file import CARD, GRAPH, KERAS, WEIGHTS, Card, read_model_file, write_model_file
+from framevote.records import View
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    return model_file(tmp_path_factory.mktemp("models") / "colours.fvm")
+
+
+def test_a_model_file_gives_back_what_was_put_in(tmp_path):
+    told = card(view=View(8, 8, "letterbox"), temperature=1.5, training={"photos": 20, "split": [0.8, 0.2]}, versions={"keras": "3"})
+    folder = graph_folder(tmp_path / "parts")
+    write_model_file(tmp_path / "a.fvm", told, folder)
+    file = read_model_file(tmp_path / "a.fvm")
+    assert file.card == told
+    assert file.graph == (folder / GRAPH).read_bytes()
+    assert file.weights == (folder / WEIGHTS).read_bytes()
+    assert file.extract_keras(tmp_path).read_text() == "no Keras model"
+    assert repr(file) == "ModelFile('a.fvm', colours, 3 labels)"
+
+
+labels = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=8, unique=True)
+
+
+@given(labels=labels, name=st.text(st.characters(exclude_categories=["Cs"])), temperature=st.floats(1e-3, 1e3))
+@settings(max_examples=40, deadline=None)
+def test_a_card_survives_in_any_script(tmp_path_factory, colours, labels, name, temperature):
+    told = card(labels=tuple(labels), name=name, temperature=temperature)
+    path = tmp_path_factory.mktemp("cards") / "a.fvm"
+    write_model_file(path, told, colours.parent / "colours.parts")
+    assert read_model_file(path).card == told
+
+
+def test_the_fingerprint_names_the_content(tmp_path, colours):
+    first = read_model_file(colours).fingerprint
+    again, other = tmp_path / "again.fvm", tmp_path / "other.fvm"
+    write_model_file(again, card(), colours.parent / "colours.parts")
+    write_model_file(other, card(labels=("red", "green", "violet")), colours.parent / "colours.parts")
+    assert len(first) == 12
+    assert int(first, 16) >= 0
+    assert read_model_file(again).fingerprint == first
+    assert read_model_file(other).fingerprint != first
+
+
+def test_a_model_file_is_a_stored_zip_that_any_program_opens(colours):
+    with zipfile.ZipFile(colours) as archive:
+        assert archive.testzip() is None
+        assert {i.filename: i.compress_type for i in archive.infolist()} == dict.fromkeys((CARD, GRAPH, WEIGHTS, KERAS), zipfile.ZIP_STORED)
+        told = json.loads(archive.read(CARD))
+    assert (told["format"], tuple(told["labels"])) == (1, LABELS)
+
+
+def test_what_is_no_model_file_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"none\.fvm cannot be read: No such file"):
+        read_model_file(tmp_path / "none.fvm")
+    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+        read_model_file(tmp_path)
+    for content in (b"", b"text", b"PK\x03\x04", b"PK\x05\x06" + bytes(18)):
+        (tmp_path / "a.fvm").write_bytes(content)
+        with pytest.raises(ModelError, match=r"a\.fvm (is no model file, or is damaged|should hold model\.keras once)"):
+            read_model_file(tmp_path / "a.fvm")
+
+
+@given(at=st.integers(0, 10**9), flip=st.integers(1, 255))
+@settings(max_examples=200, deadline=None)
+def test_a_damaged_model_file_is_refused_or_harmless(tmp_path_factory, colours, at, flip):
+    whole = colours.read_bytes()
+    at %= len(whole)
+    path = tmp_path_factory.mktemp("damaged") / "a.fvm"
+    path.write_bytes(whole[:at])
+    with pytest.raises(ModelError):
+        read_model_file(path)
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ flip]) + whole[at + 1 :])
+    with contextlib.suppress(ModelError):  # a flipped date or Keras byte changes nothing that is read here
+        assert read_model_file(path).fingerprint == read_model_file(colours).fingerprint
+
+
+def changed(**changes) -> bytes:
+    return json.dumps({"format": 1, **asdict(card()), **changes}).encode()
+
+
+BAD_CARDS = {
+    "no JSON": b"{",
+    "no object": b"[1]",
+    "not even UTF-8": b"\xff\xfe\x00",
+    "nested without end": b"[" * 100_000,
+    "no format": json.dumps(asdict(card())).encode(),
+    "a format that is no number": changed(format="new"),
+    "no labels": changed(labels=[]),
+    "labels alike": changed(labels=["a", "a", "b"]),
+    "a label that is no text": changed(labels=["a", "b", 3]),
+    "labels that are a number": changed(labels=3),
+    "no view": changed(view=None),
+    "a view of nothing": changed(view={"width": 0, "height": 8}),
+    "a view with a size in words": changed(view={"width": "8", "height": 8}),
+    "an unknown fit": changed(view={"width": 8, "height": 8, "fit": "stretch"}),
+    "a temperature of nothing": changed(temperature=0),
+    "a temperature that is no number": changed(temperature=float("nan")),
+    "versions that are a number": changed(versions=1),
+    "training that is a text": changed(training="much"),
+    "a missing name": json.dumps({k: v for k, v in json.loads(changed()).items() if k != "name"}).encode(),
+}
+
+
+@pytest.mark.parametrize("text", BAD_CARDS.values(), ids=BAD_CARDS)
+def test_a_bad_card_is_refused_with_a_sentence(tmp_path, colours, text):
+    with pytest.raises(ModelError, match=r"a\.fvm: its card cannot be read"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: text}))
+
+
+def test_a_newer_format_is_refused_and_newer_fields_are_left_aside(tmp_path, colours):
+    with pytest.raises(ModelError, match=r"has model format 2; this framevote reads up to 1\. Install a newer framevote"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: changed(format=2)}))
+    assert read_model_file(rewritten(colours, tmp_path / "b.fvm", {CARD: changed(mood="good")})).card == card()
+
+
+@pytest.mark.parametrize("name", [CARD, GRAPH, WEIGHTS, KERAS])
+def test_a_missing_member_is_told_by_name(tmp_path, colours, name):
+    with pytest.raises(ModelError, match=rf"should hold {name} once\. Received: 0 times"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {name: None}))
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/etc/escaped", "a/../../escaped", "..\\escaped", "C:\\escaped", "\\\\host\\escaped"])
+def test_a_path_that_climbs_is_refused(tmp_path, colours, name):
+    with pytest.raises(ModelError, match="points outside of it"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {}, extra={name: b"x"}))
+
+
+def test_a_packed_member_is_refused_before_it_is_unpacked(tmp_path, colours):
+    with pytest.raises(ModelError, match="packed or encrypted"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {GRAPH: bytes(10**7)}, packed=True))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_repeated_member_is_refused(tmp_path, colours):
+    with pytest.raises(ModelError, match=r"should hold card\.json once\. Received: 2 times"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {}, extra={CARD: b"{}"}))
+
+
+def test_a_card_is_checked_when_it_is_made():
+    with pytest.raises(ValueError, match="labels, no two alike"):
+        card(labels=("a", "a"))
+    with pytest.raises(ValueError, match="temperature above 0"):
+        Card("a", ("x",), "b", "h", View(8, 8), temperature=-1)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    folder = graph_folder(tmp_path / "parts")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_model_file(tmp_path / "file" / "a.fvm", card(), folder)
+    old = model_file(tmp_path / "out" / "a.fvm")
+    before = old.read_bytes()
+    (folder / KERAS).unlink()
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_model_file(old, card(), folder)
+    assert old.read_bytes() == before
+    assert sorted(p.name for p in old.parent.iterdir()) == ["a.fvm", "a.parts"]
+
+
+def test_two_writers_at_once_leave_a_whole_file(tmp_path):
+    folder = graph_folder(tmp_path / "parts")
+    (folder / KERAS).write_bytes(np.random.default_rng(0).bytes(3_000_000))
+    path = tmp_path / "out" / "a.fvm"
+    writers = [threading.Thread(target=write_model_file, args=(path, card(), folder)) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert read_model_file(path).extract_keras(tmp_path).stat().st_size == 3_000_000
+    assert [p.name for p in path.parent.iterdir()] == ["a.fvm"]
