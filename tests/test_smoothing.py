@@ -13,7 +13,7 @@ from scipy.ndimage import median_filter, uniform_filter1d
 from framevote import parts
 from framevote.errors import PartError, UsageError
 from framevote.records import Scores
-from framevote.smoothing import Exponential, RollingMean, RollingMedian, Viterbi
+from framevote.smoothing import Exponential, RollingMean, RollingMedian, Viterbi, viterbi
 from framevote.smoothing.base import GRAIN
 from framevote.smoothing.viterbi import FLOOR, PATIENCE
 
@@ -229,6 +229,14 @@ def test_viterbi_is_the_textbooks_on_long_videos(stay):
     assert len(np.unique(out)) > 1
 
 
+@given(videos(rows=(1, 40), columns=(2, 4)), st.sampled_from([0.3, 0.99]))
+def test_what_viterbi_gives_early_is_on_the_best_path(video, stay):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(viterbi, "GRAIN", 1)  # look after every row which rows are decided
+        out = Scores.join(Viterbi(stay=stay).stream(video[t : t + 1] for t in range(len(video)))).values.argmax(axis=1)
+    assert likelihood(video, out, stay) == pytest.approx(likelihood(video, textbook(video, stay), stay), abs=1e-9)
+
+
 def test_viterbi_shows_what_was_seen_of_the_paths_label():
     video = scores([[0.9, 0.1]] * 10 + [[0.4, 0.6], [0.9, 0.1], [0.0, 1.0], [0.9, 0.1]])
     out = Viterbi(stay=0.9999)(video).values
@@ -333,6 +341,14 @@ def test_one_row_and_rows_without_any_duration_stay_as_they_are(smoother):
         assert smoother(video).values.tolist() == video.values.tolist()
 
 
+@pytest.mark.parametrize("seconds", [1e-3, 1e-9, 1e-11, 1e-13])
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("part", [RollingMean, RollingMedian])
+def test_a_window_that_is_lost_in_a_row_is_that_row(part, centred, seconds):
+    video = random_scores(200, 3, durations=1e4 * (1 + np.random.default_rng(4).random(200)))
+    np.testing.assert_allclose(part(seconds=seconds, centred=centred)(video).values, video.values, atol=1e-6)
+
+
 @named
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_row_that_is_not_finite_is_named(smoother, value):
@@ -368,11 +384,11 @@ def test_nothing_in_nothing_out():
 def test_no_rounding_piles_up_over_a_million_rows():
     rng = np.random.default_rng(3)
     high = rng.random((1_000_000, 1)).astype(np.float32)
-    video = scores(np.concatenate([high, np.full((200, 1), 1e-6)]), np.full(1_000_200, 1 / 30))
+    video = scores(np.concatenate([high, np.full((200, 1), 1e-9)]), np.full(1_000_200, 1 / 30))
     out = np.concatenate(
         [block.values for block in RollingMean(seconds=3).stream(video[at : at + 4096] for at in range(0, len(video), 4096))]
     )
-    np.testing.assert_allclose(out[-100:], 1e-6, rtol=1e-5)
+    np.testing.assert_allclose(out[-100:], 1e-9, rtol=1e-5)
     np.testing.assert_allclose(out[999_999], high[-90:].astype(float).mean(), rtol=1e-6)
 
 

@@ -214,7 +214,7 @@ def test_nothing_seen_is_no_segment():
     assert Cut()([shown("")])[1].labels == LABELS
 
 
-def test_many_changes_in_one_block_take_no_time_that_grows_with_its_square():
+def test_many_changes_in_one_large_block():
     rows = 40 * GRAIN
     values = np.eye(3, dtype=np.float32)[np.random.default_rng(0).integers(0, 3, rows)]
     scores = Scores(values, np.arange(rows) / 25, np.full(rows, 0.04), np.ones(rows), LABELS)

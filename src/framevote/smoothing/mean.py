@@ -11,6 +11,9 @@ from framevote.smoothing.base import Run, Smoother, make_plain
 from framevote.smoothing.buffers import Tape, run_up
 from framevote.smoothing.window import Floats, Statistic, WindowRun, checked_span
 
+LEAST = 1e-9
+"""Share of the stretch behind the sums below which a window is too short to be told from rounding: it counts as nothing."""
+
 
 @final
 @dataclass(frozen=True, repr=False)
@@ -69,12 +72,11 @@ class _Mean(Statistic):
 
     def over(self, edges: Floats, starts: Floats, ends: Floats, rows: NDArray[np.float32]) -> FloatArray:
         covered = ends - starts
-        nothing = covered <= 0
+        nothing = covered <= LEAST * edges[-1]
         integral = self._integral(edges, ends)
         integral -= self._integral(edges, starts)
         means = np.empty(rows.shape, np.float32)
         np.divide(integral, np.where(nothing, 1.0, covered)[:, None], out=means, casting="same_kind")
-        np.maximum(means, 0.0, out=means)  # a difference of equal sums may miss zero by a rounding
         if nothing.any():
             means[nothing] = rows[nothing]
         return means
