@@ -1,9 +1,11 @@
 """framevote: videos into steady timelines: what is on screen, from when to when, how sure."""
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from framevote.classifier import Classifier, load_model
     from framevote.errors import Error, InputError, MissingExtra, ModelError, OutputError, PartError, UsageError
     from framevote.labeling import label
@@ -57,6 +59,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("framevote")
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)

@@ -18,6 +18,7 @@ from framevote.errors import Error, UsageError
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 _INTERRUPTED = 130  # as shells count: 128 + SIGINT
+_INTERRUPTION = "Interrupted. What was finished is kept, nothing is half-written."
 
 
 class PrecisionChoice(StrEnum):
@@ -47,8 +48,12 @@ def main() -> None:
     debug = "--debug" in sys.argv
     try:
         app(args=[_as_file(argument) for argument in sys.argv[1:]], prog_name="framevote")
+    except SystemExit as left:  # typer turns Ctrl-C into a silent exit
+        if left.code == _INTERRUPTED:
+            _complain(_INTERRUPTION, _INTERRUPTED)
+        raise
     except KeyboardInterrupt:
-        sys.exit(_complain("Interrupted. What was finished is kept, nothing is half-written.", _INTERRUPTED))
+        sys.exit(_complain(_INTERRUPTION, _INTERRUPTED))
     except BrokenPipeError:  # `framevote … | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -1,6 +1,5 @@
 """`framevote label` and `probe` over many files: one bad file never stops the rest."""
 
-import json
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +20,7 @@ from framevote.timelines import Cut
 from framevote.video import probe
 from framevote.writers import write, writer_for
 from framevote.writers.annotated import AnnotatedVideo
-from framevote.writers.text import to_dict, video_dict
+from framevote.writers.text import json_line, to_dict, to_json, video_dict
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def probe_all(files: Iterable[Path], as_json: bool, debug: bool) -> int:
         except Error as error:
             tell.fail(error)
             continue
-        lines = [json.dumps(told, ensure_ascii=False)] if as_json else [f"{key:>14}  {value}" for key, value in told.items()]
+        lines = [json_line(told)] if as_json else [f"{key:>14}  {value}" for key, value in told.items()]
         print("\n".join(lines))  # noqa: T201 (a result)
     return 1 if tell.failed else 0
 
@@ -118,7 +117,7 @@ def _label_one(video: Path, targets: Sequence[Path], model: Classifier, request:
         tell.fail(error)
         return
     if request.as_json:
-        print(json.dumps(to_dict(timeline), ensure_ascii=False, indent=None if several else 2))  # noqa: T201 (the result)
+        print(json_line(to_dict(timeline)) if several else to_json(timeline).rstrip())  # noqa: T201 (the result)
     elif not request.quiet:
         show(timeline, tell.out)
     for target in targets:
@@ -128,7 +127,8 @@ def _label_one(video: Path, targets: Sequence[Path], model: Classifier, request:
 def _write_one(timeline: Timeline, target: Path, request: Request, tell: Tellings) -> None:
     options = request.video_options if target.suffix.lower() in AnnotatedVideo.suffixes else {}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target not in request.outputs:  # it lies in a folder of results, which may be new
+            target.parent.mkdir(parents=True, exist_ok=True)
         with progress_bar(tell.err, target.name, timeline.duration, not request.quiet) as progress:
             write(timeline, target, overwrite=request.overwrite, progress=progress, **options)
         tell.note(f"wrote {target}")
@@ -170,7 +170,7 @@ def _free(job: tuple[Path, list[Path]], request: Request, tell: Tellings) -> boo
     """Look whether the outputs can be written at all, before the work is done."""
     try:
         for target in job[1]:
-            if target.parent.is_dir():
+            if target in request.outputs or target.parent.is_dir():
                 check_free(target, request.overwrite)
     except Error as error:
         tell.fail(error)

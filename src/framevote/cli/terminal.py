@@ -27,12 +27,12 @@ def show(timeline: Timeline, console: Console, rows: int = 40) -> None:
     """
     signs = _signs(timeline)
     console.print(Text(timeline.video.path.name, style="bold"))
-    console.print(strip(timeline, min(console.width, 100), console.color_system is not None))
+    console.print(strip(timeline, min(console.width, 100), _coloured(console)))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, side in (("", "left"), ("from", "right"), ("to", "right"), ("label", "left"), ("score", "right")):
         table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
     for segment in timeline.segments[:rows]:
-        swatch = Text("██", style=_style(segment.label)) if console.color_system else Text(signs[segment.label])
+        swatch = Text("██", style=_style(segment.label)) if _coloured(console) else Text(signs[segment.label])
         table.add_row(swatch, clock(segment.start), clock(segment.end), Text(segment.label), f"{segment.score:.0%}")
     console.print(table)
     if len(timeline.segments) > rows:
@@ -101,6 +101,10 @@ class _FrameRate(ProgressColumn):
 def _signs(timeline: Timeline) -> dict[str, str]:
     labels = dict.fromkeys(segment.label for segment in timeline.segments)
     return {label: _SIGNS[i] if i < len(_SIGNS) else "*" for i, label in enumerate(labels)}
+
+
+def _coloured(console: Console) -> bool:
+    return console.color_system is not None and not console.no_color
 
 
 def _style(label: str) -> str:

@@ -82,8 +82,16 @@ class SubRip(Part):
 def to_json(timeline: Timeline) -> str:
     """Return the timeline as JSON text, a segment a line; docs/timeline-json.md says what each field means."""
     entries = (f"  {json.dumps(key)}: {_laid_out(value)}" for key, value in to_dict(timeline).items())
-    text = "{\n" + ",\n".join(entries) + "\n}\n"
-    # A file name that is no UTF-8 holds lone surrogates: written as the escapes that JSON has for them.
+    return json_text("{\n" + ",\n".join(entries) + "\n}\n")
+
+
+def json_line(value: Any) -> str:
+    """Return plain values as JSON on one line."""
+    return json_text(_one_line(value))
+
+
+def json_text(text: str) -> str:
+    """Return JSON that can be written as UTF-8: the lone surrogates of a file name that is none become JSON's escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
