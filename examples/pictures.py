@@ -8,13 +8,13 @@ import io
 import tempfile
 from pathlib import Path
 
-from drawings import PAINTERS
-from material import Still, make_film
 from PIL import Image
 from rich.console import Console
 
 import framevote
+from drawings import PAINTERS
 from framevote.cli.terminal import show
+from material import Still, make_film
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from framevote.classifier import Classifier, load_model
+from framevote.engine import load_openvino
+
+load_openvino()  # first, so that no test's own import of it reports to its maker's statistics
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from framevote import cli
-from tests.media import make_video
-from tests.test_annotated import assert_same_clock_and_sound
+from media import make_video
+from test_annotated import assert_same_clock_and_sound
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 COMMAND = [sys.executable, "-m", "framevote"]

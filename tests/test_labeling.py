@@ -12,7 +12,7 @@ from framevote.labeling import find_videos, label
 from framevote.records import Scores
 from framevote.timelines import Tally
 from framevote.video import open_video
-from tests.media import ffmpeg, make_video
+from media import ffmpeg, make_video
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 

@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 import threading
 import time
 
@@ -232,3 +234,12 @@ def test_a_keras_model_that_carries_code_is_refused(tmp_path, file):
         path = rewritten(file.path, tmp_path / "a.fvm", {KERAS: content})
         with pytest.raises(ModelError, match=r"Keras model in a\.fvm cannot be loaded"):
             open_runtime(read_model_file(path), runtime="keras")
+
+
+def test_openvino_is_loaded_without_its_telemetry() -> None:
+    code = (
+        "import sys; from framevote.engine import load_openvino; load_openvino().Core(); "
+        "import openvino.tools.ovc; print(sys.modules['openvino_telemetry'], 'openvino_telemetry.main' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["None", "False"]

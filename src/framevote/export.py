@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from framevote.backbones import Backbone, classifying
+from framevote.engine import load_openvino
 from framevote.errors import Error, ModelError, missing_extra
 from framevote.model_file import GRAPH, KERAS, Card, write_model_file
 from framevote.parts import build
@@ -70,7 +71,7 @@ def _versions() -> dict[str, str]:
 
 def _check_card(card: Card, graph: Path) -> None:
     """Raise where the graph does not take the card's view, or does not give a probability for each of its labels."""
-    import openvino  # noqa: PLC0415 - heavy
+    openvino = load_openvino()
 
     model = openvino.Core().read_model(graph)
     takes, gives = (port.partial_shape.to_string() for port in (model.input(), model.output("probabilities")))
@@ -121,7 +122,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _export(source: str, folder: Path) -> None:
     import keras  # noqa: PLC0415 - heavy
-    import openvino  # noqa: PLC0415 - heavy
+
+    openvino = load_openvino()
 
     if source.endswith(_SUFFIX):
         shutil.copyfile(source, folder / KERAS)
@@ -148,7 +150,7 @@ def _check_outputs(converted: Any) -> None:
 
 def compare(model: Any, graph: Path, batch: int) -> None:
     """Raise ModelError where OpenVINO's answers on made pictures are further than 1e-4 from Keras's."""
-    import openvino  # noqa: PLC0415 - heavy
+    openvino = load_openvino()
 
     shape = (batch, *model.input_shape[1:])
     pictures = np.random.default_rng(batch).integers(0, 256, shape, dtype=np.uint8)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.engine import load_openvino
 from framevote.errors import ModelError, UsageError, missing_extra
 from framevote.model_file import ModelFile
 from framevote.records import Image
@@ -92,7 +93,7 @@ class OpenVINORuntime(Runtime):
 
     def __init__(self, file: ModelFile, precision: Precision = "auto", batch: int = _BATCH) -> None:
         """Compile the graph for `batch` images a request."""
-        import openvino  # noqa: PLC0415 - heavy
+        openvino = load_openvino()
 
         core = openvino.Core()
         self.precision = _take_precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
