@@ -7,13 +7,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 
 from framevote.errors import OutputError, PartError
 from framevote.records import Flicker, Recipe, Segment, Timeline, Track
 from framevote.video import open_video
 from framevote.writers import write
 from framevote.writers.annotated import PRESETS, AnnotatedVideo
-from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 LABELS = ("tennis ball", "a label that is by far too long for any picture whatever its size may be", "Übung")

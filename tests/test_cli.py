@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from framevote import cli
 from media import make_video
 from test_annotated import assert_same_clock_and_sound
+
+from framevote import cli
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 COMMAND = [sys.executable, "-m", "framevote"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from media import ffmpeg, make_video
 
 import framevote
 from framevote.classifier import Classifier
@@ -12,7 +13,6 @@ from framevote.labeling import find_videos, label
 from framevote.records import Scores
 from framevote.timelines import Tally
 from framevote.video import open_video
-from media import ffmpeg, make_video
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 from PIL import Image
 
 from framevote.errors import InputError
 from framevote.records import View
 from framevote.video import open_video, probe
-from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
