@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from framevote.errors import PartError
 
-KINDS = ("smoother", "strategy", "writer", "backbone")
+KINDS = ("smoother", "cut", "strategy", "writer", "backbone")
 
 T = TypeVar("T", bound=Callable[..., Any])
 
