@@ -1,0 +1,73 @@
+"""What the README shows is what the program does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from media import make_video
+from PIL import Image
+from typer.testing import CliRunner
+
+from framevote.classifier import Classifier
+from framevote.cli import app
+from framevote.parts import build
+from framevote.writers import writer_for
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _block(language: str, holding: str) -> str:
+    """The one fenced block of a language that holds a text."""
+    (found,) = [block for block in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in block]
+    return found
+
+
+COMMANDS = [line.partition("#")[0].partition("|")[0].strip() for line in _block("sh", "framevote label").splitlines()]
+
+
+def test_the_parts_are_what_the_command_prints():
+    # Where it differs: python examples/pictures.py
+    assert _block("text", "smoother:") == CliRunner().invoke(app, ["parts"]).stdout
+
+
+def test_every_kind_of_command_is_shown():
+    assert {shlex.split(line)[1] for line in COMMANDS} == {"label", "parts", "probe"}
+    assert len(COMMANDS) >= 10
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_is_understood(line):
+    program, command, *arguments = shlex.split(line)
+    assert program == "framevote"
+    if arguments == ["--help"]:
+        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+        return
+    group = typer.main.get_command(app)
+    told = group.commands[command].make_context(command, arguments, parent=group.make_context(program, [command])).params
+    for kind in {"smoother", "strategy"} & told.keys():
+        assert repr(build(kind, told[kind])) == told[kind]
+    for output in told.get("output") or ():
+        assert not Path(output).suffix or writer_for(output)
+
+
+def test_the_lines_of_python_run(imagenet: Classifier, tmp_path, monkeypatch, capsys):
+    make_video(tmp_path / "match.mp4", seconds=0.4)
+    monkeypatch.chdir(tmp_path)
+    exec(_block("python", "import framevote"), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("0.0 ")
+    assert float(printed[-1].split()[1]) == pytest.approx(0.4)
+    assert (tmp_path / "match.annotated.mp4").stat().st_size > 1000
+
+
+def test_every_picture_is_small_and_described():
+    pictures = re.findall(r"!\[(.*?)\]\((docs/images/.*?)\)", README)
+    assert {path for _, path in pictures} == {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "images").iterdir()}
+    for text, path in pictures:
+        assert len(text) > 40
+        assert (ROOT / path).stat().st_size < 200_000
+        with Image.open(ROOT / path) as picture:
+            assert picture.width >= 640
