@@ -35,15 +35,17 @@ class _Likeness:
 
     Attributes:
         frames, packets: how many the source has, of pictures and of sound.
-        same: whether the copy has as many of both, and the same bytes of sound.
+        frames_copied: how many pictures the copy has.
+        same_sound: whether the copy's packets of sound are as many, and the same bytes.
         shift: seconds that the copy is later as a whole: the middle of the smallest and the largest difference.
         apart: seconds of the largest difference from the shift.
         upright: whether the picture stands as the source's is shown.
     """
 
     frames: int
+    frames_copied: int
     packets: int
-    same: bool
+    same_sound: bool
     shift: Fraction
     apart: Fraction
     upright: bool
@@ -67,10 +69,11 @@ def copies(setting: Setting) -> Iterator[Row]:
 def _row(path: Path, output: Path) -> Row:
     like = _likeness(path, output)
     exact = output.suffix == ".mp4"
-    kept = like.same and like.upright and (like.apart == like.shift == 0 if exact else like.apart <= _MKV_CLOCK)
+    whole = like.frames == like.frames_copied and like.same_sound and like.upright
+    kept = whole and (like.apart == like.shift == 0 if exact else like.apart <= _MKV_CLOCK)
     measured = (
-        f"{like.frames} frames, {like.packets} packets of sound {'the same' if like.same else 'NOT the same'}; largest difference "
-        f"{_ms(like.apart)}, shift {_ms(like.shift)}; {'upright' if like.upright else 'NOT upright'}"
+        f"{like.frames_copied} of {like.frames} frames; {like.packets} packets of sound, {'' if like.same_sound else 'NOT '}the same; "
+        f"largest difference {_ms(like.apart)}, shift {_ms(like.shift)}; {'upright' if like.upright else 'NOT upright'}"
     )
     goal = "exact" if exact else "within 1 ms of one common shift"
     numbers = {"frames": like.frames, "packets": like.packets, "apart": float(like.apart), "shift": float(like.shift)}
@@ -80,12 +83,18 @@ def _row(path: Path, output: Path) -> Row:
 def _likeness(path: Path, copy: Path) -> _Likeness:
     shown, shown_copy = _frame_times(path), _frame_times(copy)
     sound, sound_copy = _sound(path), _sound(copy)
-    same = len(shown) == len(shown_copy) and sound.packets == sound_copy.packets
     times, copied = (*shown, *sound.times), (*shown_copy, *sound_copy.times)
     moved = [after - before for before, after in zip(times, copied, strict=False)]
-    exact = not any(moved)
-    shift = Fraction(0) if exact else (min(moved) + max(moved)) / 2
-    return _Likeness(len(shown), len(sound.packets), same, shift, max(abs(m - shift) for m in moved), _is_upright(path, copy, len(shown)))
+    shift = (min(moved) + max(moved)) / 2
+    return _Likeness(
+        frames=len(shown),
+        frames_copied=len(shown_copy),
+        packets=len(sound.packets),
+        same_sound=sound.packets == sound_copy.packets,
+        shift=shift,
+        apart=max(abs(difference - shift) for difference in moved),
+        upright=_is_upright(path, copy, len(shown)),
+    )
 
 
 def _frame_times(path: Path) -> tuple[Fraction, ...]:

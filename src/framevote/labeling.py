@@ -7,18 +7,13 @@ from typing import Any
 
 from framevote.classifier import Classifier, load_model
 from framevote.errors import InputError
-from framevote.parts import build
+from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, build
 from framevote.records import Flicker, Progress, Recipe, Scores, Timeline
 from framevote.runtime import Device, Precision, RuntimeName
 from framevote.smoothing import Smoother
 from framevote.strategies import Strategy
 from framevote.timelines import Cut, Tally
 from framevote.video import open_video
-
-# Centred, so that a label begins where the picture changes and not half a window later; four seconds, so that a glance away
-# of a second or two is outvoted.
-DEFAULT_SMOOTHER = "RollingMean(seconds=4, centred=True)"
-DEFAULT_STRATEGY = "EveryFrame()"
 
 # What a folder is searched for; a file that is named outright is tried whatever it is called.
 _SUFFIXES = """

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from framevote.colours import label_colour
+from framevote.colours import Colour, label_colour, label_colours
 from framevote.lettering import font, shortened
 from framevote.records import Timeline
 
 _PLATE = (16, 16, 16)
 _PLATE_OPACITY = 0.72
 _STRIP_OPACITY = 0.9
+_SEAM = 2  # pixels between two segments of the strip
 _SMALLEST = 32  # pixels: below this height no letter can be read, and only the strip is drawn
 
 # On HDR pictures a code value of 1 is thousands of nits: white text is put at 203 nits, the reference white (ITU-R BT.2408).
@@ -55,6 +56,7 @@ class Overlay:
         self._duration = max(duration, 1e-6)
         self._width, self._height = picture.width, picture.height
         self._letters = _letter_size(self._width, self._height)
+        self._colours = label_colours(timeline.labels)
         self._strip = self._stamp(0, self._strip_top(), self._strip_image(), _STRIP_OPACITY) if self._strip_rows() else None
         self._plate = lru_cache(maxsize=256)(self._plate_of)
 
@@ -79,7 +81,9 @@ class Overlay:
         pen = ImageDraw.Draw(image)
         for segment in self._timeline.segments:
             left, right = (round(t / self._duration * self._width) for t in (segment.start, segment.end))
-            pen.rectangle((left, 0, max(right - 1, left), image.height), fill=label_colour(segment.label))
+            pen.rectangle((left, 0, max(right - 1, left), image.height), fill=self._colours[segment.label])
+            if right - left > 4 * _SEAM:  # neighbours may be alike to some eyes
+                pen.rectangle((right - _SEAM, 0, right - 1, image.height), fill=_PLATE)
         return image
 
     def _draw_hand(self, planes: Planes, time: float) -> None:
@@ -92,7 +96,9 @@ class Overlay:
         red[top // 2 :, left // 2 : (left + thick) // 2] = grey
 
     def _plate_of(self, label: str, percent: int) -> Stamp:
-        return self._stamp(*self._plate_place(), plate_image(label, percent, self._letters, self._width), _PLATE_OPACITY)
+        colour = self._colours.get(label) or label_colour(label)
+        image = plate_image(label, percent, colour, self._letters, self._width)
+        return self._stamp(*self._plate_place(), image, _PLATE_OPACITY)
 
     def _plate_place(self) -> tuple[int, int]:
         margin = self._letters // 2 // 2 * 2
@@ -130,7 +136,7 @@ def mix(planes: Planes, drawing: Stamp) -> None:
         under[...] = under + ((ink[inside] - under) * opacity[inside] >> 8)
 
 
-def plate_image(label: str, percent: int, letters: int, width: int) -> Pillow.Image:
+def plate_image(label: str, percent: int, colour: Colour, letters: int, width: int) -> Pillow.Image:
     """Return the plate with the label's colour, the label, and its score in per cent, at most `width` pixels wide."""
     pad, bar = max(letters // 3, 2), max(letters // 4, 2)
     face, score = font(letters), f"{percent} %"
@@ -141,7 +147,7 @@ def plate_image(label: str, percent: int, letters: int, width: int) -> Pillow.Im
     size = (bar + label_width + round(face.getlength(score)) + 3 * pad, round(bottom - top) + 2 * pad)
     image = Pillow.new("RGB", (round(size[0]), size[1]), _PLATE)
     pen = ImageDraw.Draw(image)
-    pen.rectangle((0, 0, bar - 1, size[1]), fill=label_colour(label))
+    pen.rectangle((0, 0, bar - 1, size[1]), fill=colour)
     pen.text((bar + pad, pad - top), text, font=face, fill=(255, 255, 255))
     pen.text((bar + label_width + 2 * pad, pad - top), score, font=face, fill=(205, 205, 205))
     return image

@@ -16,6 +16,11 @@ from framevote.errors import PartError
 
 KINDS = ("smoother", "cut", "strategy", "writer", "backbone")
 
+# What is taken where nobody says otherwise. The vote: on real clips and joined films, cuts come out where they are (median 0.00 s
+# off, against 0.6 s for a mean over four seconds, which leans towards the surer side), with as few label changes.
+DEFAULT_SMOOTHER = "Viterbi(stay=0.9999)"
+DEFAULT_STRATEGY = "EveryFrame()"
+
 T = TypeVar("T", bound=Callable[..., Any])
 
 _registered: dict[str, dict[str, Callable[..., Any]]] = {}

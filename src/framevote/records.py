@@ -330,6 +330,11 @@ class Timeline:
         """Seconds that the segments cover, from 0."""
         return self.segments[-1].end if self.segments else 0.0
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the segments, each once, in order of their first appearance."""
+        return tuple(dict.fromkeys(segment.label for segment in self.segments))
+
     def at(self, time: float) -> Segment | None:
         """Return the segment that holds `time` seconds, or None outside all of them."""
         return next((s for s in self.segments if s.start <= time < s.end), None)

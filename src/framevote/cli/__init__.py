@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from framevote.errors import Error, UsageError
+from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, KINDS, makers
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -84,10 +85,8 @@ def label(
     ] = None,
     formats: Annotated[str, typer.Option("--format", help="With a folder as output: what to write there, such as json,mp4.")] = "json",
     model: Annotated[str, typer.Option(help="imagenet, or a model file (.fvm).")] = "imagenet",
-    smoother: Annotated[
-        str, typer.Option(help="The vote. `framevote parts` lists what there is.")
-    ] = "RollingMean(seconds=4, centred=True)",
-    strategy: Annotated[str, typer.Option(help="Which frames to look at.")] = "EveryFrame()",
+    smoother: Annotated[str, typer.Option(help="The vote. `framevote parts` lists what there is.")] = DEFAULT_SMOOTHER,
+    strategy: Annotated[str, typer.Option(help="Which frames to look at.")] = DEFAULT_STRATEGY,
     hysteresis: Annotated[
         float, typer.Option(min=0, max=1, help="A label takes over only if its score is larger by more than this.")
     ] = 0.0,
@@ -147,8 +146,6 @@ def parts(
     kind: Annotated[str | None, typer.Argument(help="Only this kind: smoother, strategy, writer …", show_default="every kind")] = None,
 ) -> None:
     """List every part that can be named, with one line of help each."""
-    from framevote.parts import KINDS, makers  # noqa: PLC0415 (loading every part takes a second)
-
     for each in (kind,) if kind else KINDS:
         found = [(name, (make.__doc__ or "").strip().partition("\n")[0]) for name, make in makers(each)]
         if found:

@@ -10,8 +10,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
-from framevote.colours import label_colour
+from framevote.colours import Colour, label_colours
 from framevote.records import Timeline
+from framevote.writers.sheet import clock
 
 # Signs of the strip's labels where there is no colour to tell them apart.
 _SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -25,15 +26,15 @@ def show(timeline: Timeline, console: Console, rows: int = 40) -> None:
         console: where.
         rows: at most so many segments; how many were left out is said.
     """
-    signs = _signs(timeline)
+    signs, colours = _signs(timeline), label_colours(timeline.labels)
     console.print(Text(timeline.video.path.name, style="bold"))
     console.print(strip(timeline, min(console.width, 100), _coloured(console)))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, side in (("", "left"), ("from", "right"), ("to", "right"), ("label", "left"), ("score", "right")):
         table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
     for segment in timeline.segments[:rows]:
-        swatch = Text("██", style=_style(segment.label)) if _coloured(console) else Text(signs[segment.label])
-        table.add_row(swatch, clock(segment.start), clock(segment.end), Text(segment.label), f"{segment.score:.0%}")
+        swatch = Text("██", style=_style(colours[segment.label])) if _coloured(console) else Text(signs[segment.label])
+        table.add_row(swatch, clock(segment.start, 2), clock(segment.end, 2), Text(segment.label), _percent(segment.score))
     console.print(table)
     if len(timeline.segments) > rows:
         console.print(f"… and {len(timeline.segments) - rows} more segments", style="dim")
@@ -42,7 +43,7 @@ def show(timeline: Timeline, console: Console, rows: int = 40) -> None:
 
 def summary(timeline: Timeline) -> str:
     """Return the closing sentences: whole-video labels, flicker before and after the vote, what was skipped."""
-    best = ", ".join(f"{guess.label} {guess.score:.0%}" for guess in timeline.overall[:3])
+    best = ", ".join(f"{guess.label} {_percent(guess.score)}" for guess in timeline.overall[:3])
     flicker = timeline.flicker
     lines = [f"On the whole: {best}.", f"Label changes a minute: {flicker.raw:.1f} frame by frame, {flicker.steady:.1f} after the vote."]
     if timeline.skipped:
@@ -52,22 +53,15 @@ def summary(timeline: Timeline) -> str:
 
 def strip(timeline: Timeline, width: int, coloured: bool) -> Text:
     """Return the timeline as one line of `width` cells."""
-    signs, step = _signs(timeline), max(timeline.duration, 1e-9) / width
+    signs, colours = _signs(timeline), label_colours(timeline.labels)
+    step = max(timeline.duration, 1e-9) / width
     shown = [timeline.at((cell + 0.5) * step) for cell in range(width)]
     line = Text()
     for label, cells in groupby(segment.label if segment else "" for segment in shown):
         count = len(list(cells))
-        line.append("█" * count if coloured and label else signs.get(label, " ") * count, style=_style(label) if coloured and label else "")
+        sign, style = ("█", _style(colours[label])) if coloured and label else (signs.get(label, " "), "")
+        line.append(sign * count, style=style)
     return line
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as m:ss.t, with hours where there are any."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}:{minutes:02d}" if hours else str(minutes)
-    return f"{head}:{rest / 10:04.1f}"
 
 
 @contextmanager
@@ -99,14 +93,17 @@ class _FrameRate(ProgressColumn):
 
 
 def _signs(timeline: Timeline) -> dict[str, str]:
-    labels = dict.fromkeys(segment.label for segment in timeline.segments)
-    return {label: _SIGNS[i] if i < len(_SIGNS) else "*" for i, label in enumerate(labels)}
+    return {label: _SIGNS[i] if i < len(_SIGNS) else "*" for i, label in enumerate(timeline.labels)}
 
 
 def _coloured(console: Console) -> bool:
     return console.color_system is not None and not console.no_color
 
 
-def _style(label: str) -> str:
-    red, green, blue = label_colour(label)
+def _percent(score: float) -> str:
+    return f"{round(score * 100)} %"
+
+
+def _style(colour: Colour) -> str:
+    red, green, blue = colour
     return f"rgb({red},{green},{blue})"

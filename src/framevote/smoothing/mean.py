@@ -23,7 +23,8 @@ class RollingMean(Smoother):
     The window counts the stream, not the rows: each row stands for a stretch of it (`Scores.frames` frames, or
     `Scores.durations` seconds), and the result is the integral of the probabilities over the window, divided by what the window
     covers of the stream; rows at its ends count in part. With frames=K on every frame that is the mean of the last K
-    predictions, or of all so far while there are fewer: the rolling prediction average of the paper that this work began with. A row where the window covers nothing (no duration yet) stays as it is.
+    predictions, or of all so far while there are fewer: the rolling prediction average of the paper that this work began with.
+    A row where the window covers nothing (no duration yet) stays as it is.
 
     Costs O(T·C) whatever the window, by differences of prefix sums (Crow, "Summed-area tables for texture mapping", 1984), in
     float64 and rebased so that rounding does not pile up; holds one window of float64 rows.

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 from PIL import Image, ImageDraw
 
-from framevote.colours import label_colour, text_colour
+from framevote.colours import Colour, label_colours, text_colour
 from framevote.errors import PartError
 from framevote.lettering import font, shortened
 from framevote.parts import Part
@@ -71,11 +71,11 @@ def draw_sheet(timeline: Timeline, shown: tuple[Segment, ...], frames: Iterable[
     _head(pen, timeline, width)
     _strip(pen, timeline, width)
     _axis(pen, timeline.duration, width)
-    pictures = iter(frames)
+    pictures, colours = iter(frames), label_colours(timeline.labels)
     for number, segment in enumerate(shown):
         left, top = layout.corner(number)
         _thumbnail(sheet, next(pictures, None), (left, top, layout.cell_width, layout.thumb_height), timeline)
-        _caption(pen, segment, left, top + layout.thumb_height, layout.cell_width)
+        _caption(pen, segment, colours[segment.label], left, top + layout.thumb_height, layout.cell_width)
     if len(shown) < len(timeline.segments):
         _foot(pen, len(shown), len(timeline.segments), layout)
     return sheet
@@ -148,9 +148,10 @@ def _strip(pen: ImageDraw.ImageDraw, timeline: Timeline, width: int) -> None:
     top, room = _strip_top(), width - 2 * _MARGIN
     pen.rectangle((_MARGIN, top, width - _MARGIN - 1, top + _STRIP - 1), fill=(230, 230, 230))
     span = timeline.duration or 1.0
+    colours = label_colours(timeline.labels)
     for segment in timeline.segments:
         left, right = (_MARGIN + round(time / span * room) for time in (segment.start, segment.end if timeline.duration else span))
-        colour = label_colour(segment.label)
+        colour = colours[segment.label]
         pen.rectangle((left, top, max(right - 1, left), top + _STRIP - 1), fill=colour)
         if right - left > 4:  # neighbours may share a colour, and narrower ones are only colour
             pen.line((right - 1, top, right - 1, top + _STRIP - 1), fill=_PAPER)
@@ -181,8 +182,8 @@ def _thumbnail(sheet: Image.Image, frame: Frame | None, box: tuple[int, int, int
     sheet.paste(picture, (left + (width - size[0]) // 2, top + (height - size[1]) // 2))
 
 
-def _caption(pen: ImageDraw.ImageDraw, segment: Segment, left: int, top: int, width: int) -> None:
-    pen.rectangle((left, top, left + width - 1, top + _BAR - 1), fill=label_colour(segment.label))
+def _caption(pen: ImageDraw.ImageDraw, segment: Segment, colour: Colour, left: int, top: int, width: int) -> None:
+    pen.rectangle((left, top, left + width - 1, top + _BAR - 1), fill=colour)
     label = shortened(segment.label, font(_TEXT), width)
     times = f"{clock(segment.start, 2)} – {clock(segment.end, 2)} · {round(segment.score * 100)} %"
     pen.text((left, top + _BAR + 17), label, font=font(_TEXT), fill=_INK, anchor="lm")
