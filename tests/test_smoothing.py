@@ -192,7 +192,7 @@ def transitions(stay, elapsed, classes):
 
 
 def likelihood(video, path, stay):
-    seen = np.log(np.maximum(video.values.astype(float), FLOOR))
+    seen = np.log(np.maximum(video.values.astype(float), FLOOR)) * video.frames[:, None]
     total = seen[0, path[0]]
     for t in range(1, len(path)):
         total += seen[t, path[t]] + math.log(transitions(stay, video.times[t] - video.times[t - 1], seen.shape[1])[path[t - 1], path[t]])
@@ -201,7 +201,7 @@ def likelihood(video, path, stay):
 
 def textbook(video, stay):
     """Viterbi as the books have it, with a whole matrix of transitions: O(T·C²)."""
-    seen = np.log(np.maximum(video.values.astype(float), FLOOR))
+    seen = np.log(np.maximum(video.values.astype(float), FLOOR)) * video.frames[:, None]
     best, came = seen[0], []
     for t in range(1, len(video)):
         ways = best[:, None] + np.log(transitions(stay, video.times[t] - video.times[t - 1], seen.shape[1]))
@@ -235,6 +235,13 @@ def test_what_viterbi_gives_early_is_on_the_best_path(video, stay):
         patch.setattr(viterbi, "GRAIN", 1)  # look after every row which rows are decided
         out = Scores.join(Viterbi(stay=stay).stream(video[t : t + 1] for t in range(len(video)))).values.argmax(axis=1)
     assert likelihood(video, out, stay) == pytest.approx(likelihood(video, textbook(video, stay), stay), abs=1e-9)
+
+
+def test_viterbi_counts_the_frames_that_a_row_stands_for():
+    rows = [[0.9, 0.1]] * 8 + [[0.2, 0.8]] + [[0.9, 0.1]] * 8
+    assert Viterbi(stay=0.99)(scores(rows)).values.argmax(axis=1).tolist() == [0] * 17
+    long = scores(rows, durations=[0.04] * 8 + [0.8] + [0.04] * 8, frames=[1] * 8 + [20] + [1] * 8)
+    assert Viterbi(stay=0.99)(long).values.argmax(axis=1).tolist() == [0] * 8 + [1] + [0] * 8
 
 
 def test_viterbi_shows_what_was_seen_of_the_paths_label():

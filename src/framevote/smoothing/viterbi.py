@@ -25,7 +25,8 @@ class Viterbi(Smoother):
 
     Over t seconds from one row's time to the next the label is kept with probability stay ** (t / seconds), and else drawn anew
     from all labels alike, whatever the sampling: twice t/2 is once t. A row's probabilities (at least FLOOR) are the likelihoods
-    of its labels; all labels are alike at the start. Viterbi, "Error bounds for convolutional codes and an asymptotically optimum
+    of its labels, counted once for every frame that it stands for, so that sparse sampling weighs as much as every frame.
+    All labels are alike at the start. Viterbi, "Error bounds for convolutional codes and an asymptotically optimum
     decoding algorithm" (1967); Rabiner, "A tutorial on hidden Markov models" (1989).
 
     The values that come out: the path's label keeps the probability that was seen (at least FLOOR), every other label is capped
@@ -98,6 +99,8 @@ class _Decoder(Run):
     def _forward(self, rows: Scores, kept: NDArray[np.bool_], best: NDArray[np.intp]) -> None:
         """Go on with the best path to every label (their log-likelihoods, less that of the best one before)."""
         seen = np.log(np.maximum(rows.values, FLOOR, dtype=np.float64))
+        if np.any(rows.frames != 1):
+            seen *= rows.frames[:, None]
         start = 0
         if self._paths is None:
             self._paths, self._time, kept[0], best[0], start = seen[0], float(rows.times[0]) - 1.0, True, 0, 1
