@@ -38,7 +38,7 @@ def show(timeline: Timeline, console: Console, rows: int = 40) -> None:
     console.print(table)
     if len(timeline.segments) > rows:
         console.print(f"… and {len(timeline.segments) - rows} more segments", style="dim")
-    console.print(summary(timeline), style="dim", highlight=False)
+    console.print(summary(timeline), style="dim", highlight=False, soft_wrap=True)
 
 
 def summary(timeline: Timeline) -> str:
