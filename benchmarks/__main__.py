@@ -38,9 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(arguments)
     with Worker() as worker:
         worker.ask("load")  # the model file is built where it is not there yet
+    before = _calibrated()
     others = OthersWork()
     rows, failed = _measured(chosen.only or list(GROUPS), Setting(chosen.quick))
-    text = f"{machine(others.cores())}\n\n{markdown(rows)}\n"
+    text = f"{machine(others.cores(), (before, _calibrated()))}\n\n{markdown(rows)}\n"
     if chosen.quick:
         text = f"A quick run: one round each, short inputs.\n\n{text}"
     print(text)
@@ -49,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.write:
         _write(text)
     return 1 if failed else 0
+
+
+def _calibrated() -> float:
+    with Worker() as worker:
+        return float(worker.ask("calibrate")["gflops"])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,9 +21,8 @@ import numpy as np
 import framevote
 from benchmarks.measuring import OUT, Usage, told, used
 from framevote.classifier import imagenet_path
-from framevote.labeling import DEFAULT_SMOOTHER
 from framevote.model_file import read_model_file
-from framevote.parts import build
+from framevote.parts import DEFAULT_SMOOTHER, build
 from framevote.records import Scores
 from framevote.runtime import open_runtime
 from framevote.video import open_video
@@ -112,8 +111,16 @@ def vote(smoother: str, rows: int, labels: int) -> Told:
     return {"usage": told(used(lambda: sum(len(block) for block in part.stream(blocks))))}
 
 
+def calibrate() -> Told:
+    """Multiply matrices on every core: how fast the machine is just now, whatever framevote does."""
+    a = np.random.default_rng(0).random((2048, 2048), np.float32)
+    a @ a
+    usage = used(lambda: len([a @ a for _ in range(10)]))
+    return {"usage": told(usage), "gflops": 2 * 2048**3 / 1e9 * usage.rate}
+
+
 JOBS: dict[str, Callable[..., Told]] = {
-    job.__name__: job for job in (load, load_keras, tutorial, label, decode_scale, decode, network, encode, vote)
+    job.__name__: job for job in (load, load_keras, tutorial, label, decode_scale, decode, network, encode, vote, calibrate)
 }
 
 

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from benchmarks import media
 from benchmarks.measuring import Spread, Worker
 from benchmarks.table import Row, Setting
+from framevote.parts import DEFAULT_SMOOTHER
 
 _LABELS = 1000
 _ROWS = 4096
 _SMOOTHERS = (
+    DEFAULT_SMOOTHER,
     "RollingMean(frames=128)",
     "RollingMean(seconds=4, centred=True)",
     "RollingMedian(seconds=4)",
     "Exponential(seconds=2)",
-    "Viterbi()",
 )
 
 
