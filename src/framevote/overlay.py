@@ -10,6 +10,7 @@ from typing import Any, final
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
@@ -26,6 +27,9 @@ _SMALLEST = 32  # pixels: below this height no letter can be read, and only the 
 
 # On HDR pictures a code value of 1 is thousands of nits: white text is put at 203 nits, the reference white (ITU-R BT.2408).
 _REFERENCE_WHITE = {16: 0.58, 18: 0.75}  # transfer characteristics (ITU-T H.273): PQ, HLG
+
+# Kept, since building its tables takes longer than a plate; one thread, since waking others does too.
+_to_yuv = VideoReformatter()
 
 Planes = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -105,26 +109,30 @@ class Overlay:
         return margin, margin
 
     def _stamp(self, x: int, y: int, image: Pillow.Image, opacity: float) -> Stamp:
-        rgb = np.asarray(image.convert("RGB"), np.float32)
+        rgb = np.asarray(image)
         # What is bright in a drawing is text or colour and stays solid; only the dark plate lets the picture through.
-        solid = np.where(rgb.max(axis=2) > 2 * max(_PLATE), 1.0, opacity)
-        return stamp(x, y, rgb, solid.astype(np.float32), self._like)
+        brightest = np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
+        return stamp(x, y, rgb, np.where(brightest > 2 * max(_PLATE), 256, round(opacity * 256)), self._like)
 
 
-def stamp(x: int, y: int, rgb: NDArray[np.float32], opacity: NDArray[np.float32], like: VideoFrame) -> Stamp:
-    """Bring a drawing (h, w, 3) of 0–255 with its opacity (h, w) of 0–1 into the colours of a 4:2:0 picture.
+def stamp(x: int, y: int, rgb: NDArray[np.uint8], opacity: NDArray[Any], like: VideoFrame) -> Stamp:
+    """Bring a drawing (h, w, 3) with its opacity (h, w) of 0–256 into the colours of a 4:2:0 picture.
 
     x and y are even; a drawing of odd size is widened by its last row and column, as 4:2:0 wants.
     """
-    rgb, opacity = _padded(rgb), _padded(opacity)
-    dimmed = (rgb * _REFERENCE_WHITE.get(int(like.color_trc), 1.0)).round().astype(np.uint8)
-    frame = VideoFrame.from_ndarray(np.ascontiguousarray(dimmed), format="rgb24")
-    colours = frame.reformat(format=like.format.name, dst_colorspace=_matrix(like), dst_color_range=_range(like), interpolation="AREA")
-    fine = (opacity * 256).round().astype(np.int32)
-    height, width = fine.shape
-    coarse = fine.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)).astype(np.int32)
+    frame = VideoFrame.from_ndarray(_padded(_dimmed(rgb, like)), format="rgb24")
+    colours = _to_yuv.reformat(
+        frame, format=like.format.name, dst_colorspace=_matrix(like), dst_color_range=_range(like), interpolation="AREA", threads=1
+    )
+    fine = _padded(opacity.astype(np.int32))
+    coarse = (fine[::2, ::2] + fine[1::2, ::2] + fine[::2, 1::2] + fine[1::2, 1::2]) >> 2
     planes = tuple(plane.astype(np.int32) for plane in planes_of(colours))
     return Stamp(x, y, (planes[0], planes[1], planes[2]), (fine, coarse, coarse))
+
+
+def _dimmed(rgb: NDArray[np.uint8], like: VideoFrame) -> NDArray[np.uint8]:
+    white = _REFERENCE_WHITE.get(int(like.color_trc))
+    return rgb if white is None else (rgb * white).round().astype(np.uint8)
 
 
 def mix(planes: Planes, drawing: Stamp) -> None:
@@ -181,7 +189,7 @@ def _range(like: VideoFrame) -> int:
     return 2 if like.color_range == 2 or like.format.name.startswith("yuvj") else 1
 
 
-def _padded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _padded(values: NDArray[Any]) -> NDArray[Any]:
     grow = [(0, values.shape[0] % 2), (0, values.shape[1] % 2), *([(0, 0)] * (values.ndim - 2))]
     return np.pad(values, grow, mode="edge")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, final
 
 import av
+from av.codec.context import ThreadType
 from av.container import OutputContainer
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
@@ -105,6 +106,7 @@ class AnnotatedVideo(Part):
         # The source's own clock, so that no time stamp is rounded.
         stream.time_base = context.time_base = info.time_base
         context.sample_aspect_ratio = info.pixel_aspect
+        context.thread_count, context.thread_type = 0, ThreadType.FRAME  # a thread a core; PyAV gives an encoder one
         for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
             setattr(context, name, int(getattr(like, name)))
         if codec == "libx265" and out.format.name == "mp4":
