@@ -20,6 +20,8 @@ from framevote.lettering import drawable, font, shortened
         ("non\u2011breaking", "non-breaking"),
         ("Ｔｅｎｎｉｓ", "Tennis"),
         ("", ""),
+        ("\x1b\r0", "0"),
+        ("a \u200b b", "a b"),
     ],
 )
 def test_what_the_font_lacks_is_stood_in_for(text, drawn):

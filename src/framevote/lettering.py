@@ -40,7 +40,8 @@ def shortened(text: str, face: Font, width: float) -> str:
 
 def drawable(text: str) -> str:
     """Return the text on one line, with the plain form of a letter, or else `?`, for what the font does not hold."""
-    return "".join(_drawn(letter) for letter in unicodedata.normalize("NFC", " ".join(text.split())))
+    drawn = "".join(_drawn(letter) for letter in unicodedata.normalize("NFC", " ".join(text.split())))
+    return " ".join(drawn.split())  # what is never seen may have stood between two spaces
 
 
 @lru_cache(maxsize=4096)
