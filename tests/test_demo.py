@@ -84,7 +84,7 @@ def test_the_table_tells_what_the_votes_do(imagenet, film, capsys):
     }
     assert list(rows) == ["none: frame by frame", *demo.VOTES]
     assert rows["none: frame by frame"][0] == pytest.approx(changes_per_minute(raw.values.argmax(axis=1), 9.0), abs=0.05)
-    assert rows["Viterbi(stay=0.9999)"][1] < rows["RollingMean(frames=128)"][1]
+    assert rows["Viterbi()"][1] < rows["RollingMean(frames=128)"][1]
 
 
 def test_the_same_film_is_made_every_time(tmp_path):

@@ -8,9 +8,11 @@ from media import ffmpeg, make_video
 
 import framevote
 from framevote.classifier import Classifier
-from framevote.errors import InputError, PartError, UsageError
+from framevote.errors import InputError, UsageError
 from framevote.labeling import find_videos, label
 from framevote.records import Scores
+from framevote.smoothing import RollingMean
+from framevote.strategies import EveryFrame
 from framevote.timelines import Tally
 from framevote.video import open_video
 
@@ -107,16 +109,21 @@ def test_progress_is_told_to_the_end(film: Path, imagenet: Classifier) -> None:
         ({"unknown": 2}, "unknown"),
         ({"hysteresis": -1}, "hysteresis"),
         ({"shortest": float("nan")}, "shortest"),
+        ({"smoother": 3}, "Expected a smoother"),
+        ({"smoother": EveryFrame()}, "Expected a smoother"),
+        ({"smoother": RollingMean}, "Expected a smoother"),
+        ({"strategy": RollingMean(frames=3)}, "Expected a strategy"),
+        ({"only": "teapot"}, "only takes a list of labels, such as ['teapot']"),
     ],
 )
 def test_wrong_arguments_are_told_before_the_model_is_loaded(arguments: dict[str, object], sentence: str, tmp_path: Path) -> None:
-    with pytest.raises(PartError) as raised:
+    with pytest.raises(UsageError) as raised:
         label(tmp_path / "missing.mp4", "no such model", **arguments)  # type: ignore[arg-type]
     assert sentence in str(raised.value)
 
 
 def test_folders_are_searched_to_the_bottom(tmp_path: Path) -> None:
-    for name in ("b.mp4", "a.MKV", "deep/er/c.webm", "notes.txt", ".hidden.json"):
+    for name in ("b.mp4", "a.MKV", "deep/er/c.webm", "notes.txt", ".hidden.json", "._b.mp4", ".framevote-0.partial.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     found = [str(name) for _, name in find_videos([tmp_path])]

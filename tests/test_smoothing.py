@@ -246,7 +246,7 @@ def test_viterbi_counts_the_frames_that_a_row_stands_for():
 
 def test_viterbi_shows_what_was_seen_of_the_paths_label():
     video = scores([[0.9, 0.1]] * 10 + [[0.4, 0.6], [0.9, 0.1], [0.0, 1.0], [0.9, 0.1]])
-    out = Viterbi(stay=0.9999)(video).values
+    out = Viterbi()(video).values
     assert out.argmax(axis=1).tolist() == [0] * 14
     usual = [0, 5, 9, 11, 13]
     assert out[usual].tolist() == video.values[usual].tolist()

@@ -1,5 +1,6 @@
 """Videos as frames with their own times, against FFmpeg's program."""
 
+import os
 import shutil
 from fractions import Fraction
 from itertools import pairwise
@@ -10,9 +11,9 @@ import pytest
 from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 from PIL import Image
 
-from framevote.errors import InputError
+from framevote.errors import InputError, UsageError
 from framevote.records import View
-from framevote.video import open_video, probe
+from framevote.video import open_video, probe, reopen
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
@@ -221,7 +222,7 @@ def test_at_gives_the_frame_that_is_shown(tmp_path: Path) -> None:
         (frame,) = open_video(path).at([time])
         truth = max((f for f in every if f.time <= time + 1e-9), key=lambda f: f.time)
         assert frame.time == pytest.approx(truth.time)
-        assert frame.index == truth.index
+        assert frame.index == -1  # sought, not counted
         assert np.array_equal(frame.image, truth.image)
 
 
@@ -268,6 +269,34 @@ def _encrypted(path: Path) -> None:
     make_video(path, *X264, "-encryption_scheme", "cenc-aes-ctr", *key)
 
 
+def test_time_goes_on_where_a_joined_recording_sets_its_clock_back(tmp_path: Path) -> None:
+    parts = [make_video(tmp_path / f"{seconds}.ts", *X264, "-bf", "0", seconds=seconds) for seconds in (2, 1)]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    video = open_video(path)
+    frames = [(frame.time, frame.duration) for frame in video]
+    assert len(frames) == 75
+    assert video.skipped == 0
+    assert np.allclose(np.diff([time for time, _ in frames]), 0.04, atol=1e-3)
+    assert sum(frames[-1]) == pytest.approx(3, abs=0.01)
+
+
+def test_every_takes_seconds_above_0(tmp_path: Path) -> None:
+    video = open_video(make_video(tmp_path / "v.mp4", *X264, seconds=0.2))
+    for seconds in (0, -1, float("nan")):
+        with pytest.raises(UsageError, match="above 0"):
+            next(video.every(seconds))
+
+
+def test_another_video_in_the_same_place_is_noticed(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "v.mp4", *X264, seconds=0.2)
+    info = probe(path)
+    assert reopen(info).info == info
+    make_video(path, *X264, seconds=0.4)
+    with pytest.raises(InputError, match="is not the video that was labelled"):
+        reopen(info)
+
+
 REFUSED = {
     "missing.mp4": (None, "cannot be read"),
     "empty.mp4": (lambda path: path.write_bytes(b""), "is empty (0 bytes)"),
@@ -277,6 +306,7 @@ REFUSED = {
     "cover.mp3": (_cover_only, "has no video stream (it holds sound and a cover picture)"),
     "secret.mp4": (_encrypted, "is encrypted"),
     "folder.mp4": (lambda path: path.mkdir(), "is a folder"),
+    "pipe.mp4": (os.mkfifo, "is a device or a pipe"),
     "nul\0.mp4": (None, "is no file name"),
 }
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from framevote.classifier import Classifier, load_model
-from framevote.errors import InputError
-from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, build
+from framevote.errors import InputError, PartError, UsageError
+from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, build, names
 from framevote.records import Flicker, Progress, Recipe, Scores, Timeline
 from framevote.runtime import Device, Precision, RuntimeName
 from framevote.smoothing import Smoother
@@ -58,8 +58,10 @@ def label(
         InputError: the video cannot be used.
         ModelError: the model cannot be found, read, or run as asked.
     """
-    vote: Smoother = build("smoother", smoother)
-    plan: Strategy = build("strategy", strategy)
+    vote: Smoother = _part("smoother", smoother, Smoother)
+    plan: Strategy = _part("strategy", strategy, Strategy)
+    if isinstance(only, str):
+        raise UsageError(f"only takes a list of labels, such as [{only!r}]. Received: {only!r}")
     cut = Cut(hysteresis=hysteresis, shortest=shortest, unknown=unknown)
     classifier = load_model(model, precision=precision, device=device, runtime=runtime)
     video = open_video(path, view=classifier.view)
@@ -79,6 +81,13 @@ def label(
     )
 
 
+def _part(kind: str, spec: object, base: type[Any]) -> Any:
+    part = build(kind, spec)
+    if not isinstance(part, base):
+        raise PartError(f"Expected a {kind}, as an object or as text such as {names(kind)[0]}(…). Received: {part!r}")
+    return part
+
+
 def find_videos(paths: Iterable[str | Path]) -> Iterator[tuple[Path, Path]]:
     """Yield each video file with its name relative to what was given; folders are searched to the bottom, in order.
 
@@ -89,10 +98,15 @@ def find_videos(paths: Iterable[str | Path]) -> Iterator[tuple[Path, Path]]:
         if not path.is_dir():
             yield path, Path(path.name)
             continue
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+        found = sorted(file for file in path.rglob("*") if _is_video(file))
         if not found:
             raise InputError(f"{path} is a folder without videos. Expected files such as .mp4, .mkv, .mov or .avi in it.")
         yield from ((file, file.relative_to(path)) for file in found)
+
+
+def _is_video(file: Path) -> bool:
+    # A hidden file is none that a person put there: what another program is writing just now, or a Mac's resource fork.
+    return file.suffix.lower() in VIDEO_SUFFIXES and not file.name.startswith(".") and file.is_file()
 
 
 def _watched(blocks: Iterable[Scores], progress: Progress | None) -> Iterator[Scores]:

@@ -47,7 +47,7 @@ class Frame:
     Attributes:
         image: uint8 RGB, (height, width, 3), upright.
         time: seconds as a player shows them (the stream's clock less its start).
-        index: 0-based position among the frames that the video shows.
+        index: 0-based position among the frames that the video shows; -1 where the frame was sought and not counted.
         duration: seconds that it stands for; on every frame, those until the next (the last: what the file says).
         frames: how many of the video's frames it stands for; 1 where every frame is looked at.
     """
@@ -106,6 +106,7 @@ class VideoInfo:
         time_base: seconds of one tick of the stream's clock.
         codec, pixel_format, container: FFmpeg's names.
         frames: the number of frames the container states; 0 where it does not.
+        size: bytes of the file; 0 where it is not known.
     """
 
     path: Path
@@ -124,6 +125,7 @@ class VideoInfo:
     pixel_format: str = ""
     container: str = ""
     frames: int = 0
+    size: int = 0
 
     def __post_init__(self) -> None:
         _check(self.rotation in (0, 90, 180, 270), "VideoInfo", "rotation 0, 90, 180 or 270", self.rotation)

@@ -44,7 +44,7 @@ class Viterbi(Smoother):
         PartError: an argument that does not fit.
     """
 
-    stay: float = 0.99
+    stay: float = 0.9999
     seconds: float = 1.0
 
     def __post_init__(self) -> None:

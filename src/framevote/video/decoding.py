@@ -14,10 +14,13 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from framevote.errors import InputError
+from framevote.errors import InputError, UsageError
 from framevote.records import Frame, VideoInfo, View
 from framevote.video.probing import describe, open_container, picture_stream
 from framevote.video.scaling import Scaler
+
+CLOCK_SET_BACK = 1
+"""Seconds: a stream whose time goes back by more has had its clock set anew; by less, its frames are out of order."""
 
 # A stream that never says when its frames are shown gets this rate.
 _FALLBACK_RATE = Fraction(25)
@@ -71,7 +74,13 @@ class Video:
             yield Frame(scaler(picture.frame), picture.time, picture.index, picture.duration)
 
     def every(self, seconds: float) -> Iterator[Frame]:
-        """Yield the first frame of every stretch of `seconds`; each stands for all that are shown until the next one."""
+        """Yield the first frame of every stretch of `seconds`; each stands for all that are shown until the next one.
+
+        Raises:
+            UsageError: seconds that are not above 0.
+        """
+        if not seconds > 0:
+            raise UsageError(f"every takes seconds above 0. Received: {seconds!r}")
         scaler = Scaler(self.info, self.view)
         held: Frame | None = None
         due, passed, end = 0.0, 0, 0.0
@@ -107,7 +116,7 @@ class Video:
         scaler = Scaler(self.info, self.view)
         for time in times:
             picture = self._shown_at(time)
-            yield Frame(scaler(picture.frame), picture.time, round(picture.time * self.info.frame_rate), picture.duration)
+            yield Frame(scaler(picture.frame), picture.time, -1, picture.duration)
 
     def _shown_at(self, time: float) -> Picture:
         found = self._sought(time)
@@ -145,6 +154,20 @@ class Video:
         self.skipped += 1
 
 
+def reopen(info: VideoInfo) -> Video:
+    """Open a video that was looked at before.
+
+    Raises:
+        InputError: it has gone, or another file stands in its place.
+    """
+    video = Video(info.path)
+    if info.size and video.info.size != info.size:
+        raise InputError(
+            f"{info.path} is not the video that was labelled: it had {info.size} bytes. Received: {video.info.size}. Label it again."
+        )
+    return video
+
+
 def open_video(path: str | Path, view: View | None = None) -> Video:
     """Open a video for reading; with a view, its frames come at the view's size.
 
@@ -161,13 +184,20 @@ def _threaded(stream: VideoStream) -> VideoStream:
 
 
 def _timed(frames: Iterator[VideoFrame], stream: VideoStream, skip: Callable[[], None]) -> Iterator[Picture]:
-    """Give every frame its time, index, and the time until the next; one that does not come later than the last is skipped."""
+    """Give every frame its time, index, and the time until the next.
+
+    Where the clock is set back by more than a second (recordings that were joined), time goes on as if it had not been, as in
+    FFmpeg's program. A frame that does not come later than the last is skipped.
+    """
     base = stream.time_base or 1 / _FALLBACK_RATE
     start = stream.start_time or 0
     usual = _ticks(stream, base)
-    index, held, pts = 0, None, start
+    index, held, pts, set_back = 0, None, start, 0
     for frame in frames:
-        now = frame.pts if frame.pts is not None else (start if held is None else pts + (held.duration or usual))
+        now = frame.pts + set_back if frame.pts is not None else (start if held is None else pts + (held.duration or usual))
+        if held is not None and (pts - now) * base > CLOCK_SET_BACK:
+            set_back += pts + usual - now
+            now = pts + usual
         if held is not None:
             if now <= pts:
                 skip()

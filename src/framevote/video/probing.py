@@ -83,6 +83,7 @@ def describe(path: Path, container: InputContainer) -> VideoInfo:
         pixel_format=stream.pix_fmt or "",
         container=container.format.name,
         frames=stream.frames,
+        size=path.stat().st_size,
     )
 
 
@@ -106,7 +107,9 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{str(path)!r} is no file name. Expected the name of a video file.") from None
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path} is a folder. Expected a video file.")
-    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path} is a device or a pipe. Expected a video file on disk, since it is read more than once.")
+    if status.st_size == 0:
         raise InputError(f"{path} is empty (0 bytes). Expected a video file; copy or download it again.")
 
 

@@ -13,7 +13,7 @@ from framevote.errors import PartError
 from framevote.lettering import font, shortened
 from framevote.parts import Part
 from framevote.records import Frame, Segment, Timeline
-from framevote.video import open_video
+from framevote.video import reopen
 
 _MARGIN, _GAP = 24, 16
 _TITLE, _TEXT, _SMALL = 28, 17, 15  # letters, in pixels
@@ -51,7 +51,7 @@ class ContactSheet(Part):
             InputError: the video is missing or cannot be decoded.
         """
         shown = longest(timeline.segments, self.limit)
-        with open_video(timeline.video.path) as video:
+        with reopen(timeline.video) as video:
             frames = video.at([(segment.start + segment.end) / 2 for segment in shown])
             sheet = draw_sheet(timeline, shown, frames, self.width)
         sheet.save(path, format="PNG")
