@@ -7,6 +7,7 @@ from typing import Any
 
 from framevote.classifier import Classifier, load_model
 from framevote.errors import InputError, PartError, UsageError
+from framevote.metrics import changes_per_minute
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, build, names
 from framevote.records import Flicker, Progress, Recipe, Scores, Timeline
 from framevote.runtime import Device, Precision, RuntimeName
@@ -65,15 +66,15 @@ def label(
     cut = Cut(hysteresis=hysteresis, shortest=shortest, unknown=unknown)
     classifier = load_model(model, precision=precision, device=device, runtime=runtime)
     video = open_video(path, view=classifier.view)
-    raw, steady = Tally(), Tally()
+    raw = Tally()
     looked = _watched(plan(video, classifier.stream, vote), progress)
     chosen = (block.only(only) for block in looked) if only else looked
-    segments, track = cut(steady.watch(vote.stream(raw.watch(chosen))))
+    segments, track = cut(vote.stream(raw.watch(chosen)))
     return Timeline(
         video=video.info,
         segments=segments,
         overall=raw.overall(),
-        flicker=Flicker(raw.changes_per_minute, steady.changes_per_minute),
+        flicker=Flicker(raw.changes_per_minute, changes_per_minute(track.winners, raw.seconds)),
         recipe=_recipe(classifier, vote, plan, cut, only),
         track=track,
         frames=len(track),

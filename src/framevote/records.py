@@ -241,7 +241,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Flicker:
-    """Label changes a minute: `raw` before the vote, `steady` after it."""
+    """Label changes a minute: `raw` from frame to frame, `steady` on the timeline that the vote and the cut made of them."""
 
     raw: float
     steady: float

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.records import FloatArray
-from framevote.smoothing.base import Run, Smoother, make_plain
+from framevote.smoothing.base import Run
 from framevote.smoothing.buffers import Tape, run_up
-from framevote.smoothing.window import Floats, Statistic, WindowRun, checked_span
+from framevote.smoothing.window import Floats, Statistic, Windowed, WindowRun
 
 LEAST = 1e-9
 """Share of the stretch behind the sums below which a window is too short to be told from rounding: it counts as nothing."""
@@ -17,7 +17,7 @@ LEAST = 1e-9
 
 @final
 @dataclass(frozen=True, repr=False)
-class RollingMean(Smoother):
+class RollingMean(Windowed):
     """The mean probabilities over a window of the stream: of the last `frames` frames, or of `seconds`.
 
     The window counts the stream, not the rows: each row stands for a stretch of it (`Scores.frames` frames, or
@@ -38,23 +38,10 @@ class RollingMean(Smoother):
         PartError: an argument that does not fit.
     """
 
-    frames: int | None = None
-    seconds: float | None = None
-    centred: bool = False
-
-    def __post_init__(self) -> None:
-        make_plain(self)
-        checked_span(self, self.frames, self.seconds, self.centred)
-
-    @property
-    def causal(self) -> bool:
-        """Whether the window ends with the row."""
-        return not self.centred
-
     def begin(self, live: bool) -> Run:
         """Start a pass, the same whether live or not."""
         del live
-        return WindowRun(checked_span(self, self.frames, self.seconds, self.centred), _Mean())
+        return WindowRun(self.span, _Mean())
 
 
 @final

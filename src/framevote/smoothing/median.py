@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.records import FloatArray
-from framevote.smoothing.base import Run, Smoother, make_plain
+from framevote.smoothing.base import Run
 from framevote.smoothing.buffers import Tape
 from framevote.smoothing.wavelet import Windows, window_medians
-from framevote.smoothing.window import Floats, Statistic, WindowRun, checked_span
+from framevote.smoothing.window import Floats, Statistic, Windowed, WindowRun
 
 
 @final
 @dataclass(frozen=True, repr=False)
-class RollingMedian(Smoother):
+class RollingMedian(Windowed):
     """Each label's weighted median over a window of the stream, all of them then divided by their sum.
 
     The window is that of `RollingMean`: it counts the stream, and rows at its ends count in part. The median is the value that
@@ -36,22 +36,9 @@ class RollingMedian(Smoother):
         PartError: an argument that does not fit.
     """
 
-    frames: int | None = None
-    seconds: float | None = None
-    centred: bool = False
-
-    def __post_init__(self) -> None:
-        make_plain(self)
-        checked_span(self, self.frames, self.seconds, self.centred)
-
-    @property
-    def causal(self) -> bool:
-        """Whether the window ends with the row."""
-        return not self.centred
-
     def begin(self, live: bool) -> Run:
         """Start a pass; one that is not live gathers rows, as many at once cost hardly more than one."""
-        return WindowRun(checked_span(self, self.frames, self.seconds, self.centred), _Median(), patient=not live)
+        return WindowRun(self.span, _Median(), patient=not live)
 
 
 @final

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.records import FloatArray, Scores
-from framevote.smoothing.base import GRAIN, Run, positive, refusal, whole
+from framevote.smoothing.base import GRAIN, Run, Smoother, make_plain, positive, refusal, whole
 from framevote.smoothing.buffers import Queue, Tape
 
 Floats = NDArray[np.float64]
@@ -42,6 +42,29 @@ def checked_span(owner: object, frames: object, seconds: object, centred: object
     if frames is not None:
         return Span(float(whole(owner, "frames", frames)), "frames", centred)
     return Span(float(positive(owner, "seconds", seconds, "a length above 0")), "durations", centred)
+
+
+@dataclass(frozen=True, repr=False)
+class Windowed(Smoother):
+    """What the smoothers over a window have in common: how long it is, and where it lies."""
+
+    frames: int | None = None
+    seconds: float | None = None
+    centred: bool = False
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        checked_span(self, self.frames, self.seconds, self.centred)
+
+    @property
+    def causal(self) -> bool:
+        """Whether the window ends with the row."""
+        return not self.centred
+
+    @property
+    def span(self) -> Span:
+        """The window."""
+        return checked_span(self, self.frames, self.seconds, self.centred)
 
 
 class Statistic(abc.ABC):
