@@ -1,0 +1,28 @@
+"""The values that flow: Frame, Scores, Segment, Timeline. Frozen, checked once, printed by shape."""
+
+from collections.abc import Callable
+
+from framevote.records.pictures import Frame, Image, VideoInfo, View
+from framevote.records.scores import Features, FloatArray, Scores
+from framevote.records.timeline import UNKNOWN, Flicker, Guess, Recipe, Segment, Timeline, Track
+
+# Told the seconds of video and the frames that are done.
+Progress = Callable[[float, int], None]
+
+__all__ = [
+    "UNKNOWN",
+    "Features",
+    "Flicker",
+    "FloatArray",
+    "Frame",
+    "Guess",
+    "Image",
+    "Progress",
+    "Recipe",
+    "Scores",
+    "Segment",
+    "Timeline",
+    "Track",
+    "VideoInfo",
+    "View",
+]
