@@ -1,18 +1,24 @@
 """What the README shows is what the program does."""
 
+import io
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import typer
+from made_timelines import timeline
 from media import make_video
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 from framevote.classifier import Classifier
 from framevote.cli import app
+from framevote.cli.terminal import show
 from framevote.parts import build
+from framevote.records import Flicker, Guess, Segment
 from framevote.writers import writer_for
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +37,21 @@ COMMANDS = [line.partition("#")[0].partition("|")[0].strip() for line in _block(
 def test_the_parts_are_what_the_command_prints():
     # Where it differs: python examples/pictures.py
     assert _block("text", "smoother:") == CliRunner().invoke(app, ["parts"]).stdout
+
+
+def test_the_sample_is_laid_out_as_the_command_prints():
+    # The figures are read from the sample, all the rest is printed anew. Where it differs: python examples/pictures.py
+    command, *sample = _block("text", "$ framevote label").splitlines()
+    told = "\n".join(sample)
+    rows = re.findall(r"^\w +(\d+):([\d.]+) +(\d+):([\d.]+) +(\S.*?) +(\d+) %$", told, re.MULTILINE)
+    segments = tuple(Segment(int(a) * 60 + float(b), int(c) * 60 + float(d), label, int(score) / 100) for a, b, c, d, label, score in rows)
+    overall = tuple(Guess(label, int(score) / 100) for label, score in re.findall(r"[:,] ([^:,]+) (\d+) %", told))
+    flicker = Flicker(*(float(rate) for rate in re.findall(r"\d+\.\d(?= frame by frame| after)", told)))
+    assert (len(segments), len(overall)) == (8, 3)
+    shown = timeline(segments, Path(shlex.split(command)[-1]), duration=segments[-1].end)
+    again = io.StringIO()
+    show(replace(shown, overall=overall, flicker=flicker, skipped=0), Console(file=again, width=80, color_system=None))
+    assert [line.rstrip() for line in again.getvalue().splitlines()] == sample
 
 
 def test_every_kind_of_command_is_shown():
