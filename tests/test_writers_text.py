@@ -13,7 +13,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from made_timelines import timeline, timelines, track_of
 
 from framevote.errors import InputError, OutputError, UsageError
@@ -207,6 +207,7 @@ def test_hours_beyond_99_are_written_out(tmp_path):
 def test_ffmpeg_reads_a_cue_for_each_segment(tmp_path_factory, made):
     path = tmp_path_factory.mktemp("cues") / "x.vtt"
     WebVtt()(made, path)
+    assume(len({(round(s.start, 3), s.label) for s in made.segments}) == len(made.segments))  # ffmpeg takes two equal cues for one
     expected = [(s.start + made.video.delay, s.end + made.video.delay) for s in made.segments]
     np.testing.assert_allclose([cue[:2] for cue in cues(path)], expected, atol=0.00151, rtol=0)
 
