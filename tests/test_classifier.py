@@ -88,17 +88,21 @@ def test_the_temperature_of_the_card_divides_the_logits(tmp_path, temperature):
 
 
 @pytest.mark.parametrize(
-    ("model", "sentence"),
+    ("model", "error", "sentence"),
     [
-        ("imagnet", r"no model 'imagnet'\. Did you mean imagenet\? Expected imagenet, or a model file, whose name ends with \.fvm"),
-        ("sports.onnx", r"no model 'sports\.onnx'\. Expected imagenet"),
-        ("", r"no model ''\. Expected imagenet"),
-        (Path("folder"), r"no model 'folder'\."),
-        ("none.fvm", r"none\.fvm cannot be read: No such file"),
+        (
+            "imagnet",
+            UsageError,
+            r"no model 'imagnet'\. Did you mean imagenet\? Expected imagenet, or a model file, whose name ends with \.fvm",
+        ),
+        ("sports.onnx", UsageError, r"no model 'sports\.onnx'\. Expected imagenet"),
+        ("", UsageError, r"no model ''\. Expected imagenet"),
+        (Path("folder"), UsageError, r"no model 'folder'\."),
+        ("none.fvm", ModelError, r"none\.fvm cannot be read: No such file"),
     ],
 )
-def test_a_model_that_is_not_there_is_told_with_what_is(model, sentence):
-    with pytest.raises(ModelError, match=sentence):
+def test_a_model_that_is_not_there_is_told_with_what_is(model, error, sentence):
+    with pytest.raises(error, match=sentence):
         load_model(model)
 
 

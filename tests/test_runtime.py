@@ -1,4 +1,6 @@
+import importlib.util
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -223,6 +225,32 @@ def test_absent_keras_is_told_with_the_line_that_installs_it(file, monkeypatch):
     monkeypatch.setattr("framevote.runtime.importlib.util.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"pip install 'framevote\[train\]'"):
         open_runtime(file, runtime="keras")
+
+
+@pytest.mark.parametrize("backend", ["jax", "none such"])
+def test_a_backend_that_is_not_there_is_told(backend, file):
+    if backend == "jax" and importlib.util.find_spec("jax"):
+        pytest.skip("jax is installed")
+    code = (
+        "import sys; from framevote.errors import ModelError; from framevote.model_file import read_model_file\n"
+        "from framevote.runtime import open_runtime\n"
+        "try: open_runtime(read_model_file(sys.argv[1]), runtime='keras')\n"
+        "except ModelError as error: print(error)"
+    )
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    said = subprocess.run([sys.executable, "-c", code, file.path], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(f"Keras cannot start with KERAS_BACKEND={backend}: ")
+
+
+def test_keras_starts_without_tensorflows_log(file):
+    code = (
+        "import sys; from framevote.model_file import read_model_file; from framevote.runtime import open_runtime; "
+        "open_runtime(read_model_file(sys.argv[1]), runtime='keras')"
+    )
+    quiet = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    said = subprocess.run([sys.executable, "-c", code, file.path], env=quiet, capture_output=True, text=True, check=True)
+    assert "rebuild TensorFlow" not in said.stderr
+    assert "cpu_feature_guard" not in said.stderr
 
 
 def test_a_keras_model_that_carries_code_is_refused(tmp_path, file):

@@ -155,7 +155,7 @@ def load_model(
         notify: is told in a sentence when something takes long: the ImageNet model is built on first use.
 
     Raises:
-        UsageError: an argument that is not known.
+        UsageError: an argument that is not known; a model that is neither "imagenet" nor a `.fvm` file by its name.
         ModelError: the model cannot be found, read, or run as asked.
         MissingExtra: an optional package is absent.
     """
@@ -171,7 +171,7 @@ def _find(model: str | Path) -> Path:
         return path
     near = difflib.get_close_matches(str(model).lower(), [IMAGENET], n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise ModelError(f"There is no model {str(model)!r}.{hint} Expected {IMAGENET}, or a model file, whose name ends with {SUFFIX}.")
+    raise UsageError(f"There is no model {str(model)!r}.{hint} Expected {IMAGENET}, or a model file, whose name ends with {SUFFIX}.")
 
 
 def _imagenet(notify: Callable[[str], None] | None) -> ModelFile:

@@ -5,6 +5,7 @@
 
 import abc
 import importlib.util
+import os
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -185,8 +186,7 @@ class KerasRuntime(Runtime):
 
     def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
         """Yield answers a batch at a time."""
-        import keras  # noqa: PLC0415 - heavy
-
+        keras = _keras()
         source, rows = iter(images), np.zeros(self._shape, np.uint8)
         while count := _copy(source, rows):
             with keras.device(self._place):
@@ -203,10 +203,24 @@ def _copy(source: Iterator[Image], rows: NDArray[np.uint8]) -> int:
     return count
 
 
+def _keras() -> Any:
+    """Return the module `keras` with its backend; raise where the backend is absent or there is none such."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow tells of its start in many lines; its errors stay
+    try:
+        import keras  # noqa: PLC0415 - heavy
+    except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names nothing that Keras knows
+        named = os.environ.get("KERAS_BACKEND")
+        chosen = f"KERAS_BACKEND={named}" if named else "its configured backend"
+        raise ModelError(
+            f"Keras cannot start with {chosen}: {error}. Install that backend (jax, torch or tensorflow), or choose one that is installed "
+            "with KERAS_BACKEND, or leave runtime and device out: OpenVINO needs no Keras."
+        ) from error
+    return keras
+
+
 def _place(device: Device) -> str:
     """Return Keras's name for a device; raise where the backend has none such."""
-    import keras  # noqa: PLC0415 - heavy
-
+    keras = _keras()
     if device == "cpu":
         return "cpu:0"
     if not _has_gpu(keras.backend.backend()):
@@ -227,8 +241,7 @@ def _has_gpu(backend: str) -> bool:
 
 
 def _load_keras(file: ModelFile, place: str) -> Any:
-    import keras  # noqa: PLC0415 - heavy
-
+    keras = _keras()
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         path = file.extract_keras(Path(folder))
         try:
