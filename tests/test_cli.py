@@ -126,7 +126,7 @@ WRONG = {
     "K = 0": (["--smoother", "RollingMean(frames=0)"], 2, "frames"),
     "unknown strategy": (["--strategy", "Some()"], 2, "no strategy named"),
     "unknown label": (["--only", "tennis bal"], 2, "tennis ball"),
-    "unknown model": (["--model", "imagnet"], 1, "Did you mean imagenet"),
+    "unknown model": (["--model", "imagnet"], 2, "Did you mean imagenet"),
     "missing model file": (["--model", "gone.fvm"], 1, "gone.fvm"),
     "unknown suffix": (["-o", "out.xyz"], 2, "nothing writes .xyz files"),
     "unknown format": (["-o", "results/", "--format", "doc"], 2, "nothing writes .doc files"),

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,7 +64,30 @@ def check_free(path: Path, overwrite: bool) -> None:
     if path.exists() and not path.is_file():
         raise OutputError(f"{path} is no file but a device. Expected the name of a file.")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists. Choose another name, or replace it with overwrite=True (on the command line: --overwrite).")
+        raise OutputError(f"{path} exists. Choose another name, or replace it with --overwrite (in Python: overwrite=True).")
+
+
+def check_open(path: Path) -> None:
+    """Refuse a path whose folder takes no new file.
+
+    Raises:
+        OutputError: the folder is closed, its disk full or for reading only.
+    """
+    with _told(path), tempfile.TemporaryFile(dir=path.parent):
+        return
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder of results, with those above it, where there is none.
+
+    Raises:
+        OutputError: something else has that name, or the place takes no folder.
+    """
+    with _told(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise OutputError(f"{path} cannot be made a folder: a file has that name. Choose another folder.") from error
 
 
 def _settle(temporary: Path, target: Path, overwrite: bool) -> None:

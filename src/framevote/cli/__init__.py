@@ -4,7 +4,6 @@ Results go to stdout, all else to stderr. Exit codes: 0 all done, 1 some inputs 
 Nothing heavy is imported here before a command runs, so that --help answers at once.
 """
 
-import os
 import sys
 import traceback
 from enum import StrEnum
@@ -13,10 +12,17 @@ from typing import Annotated
 
 import typer
 
+from framevote.cli.streams import complain, say, stoppable, take_any_text
 from framevote.errors import Error, UsageError
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, KINDS, makers
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 _INTERRUPTED = 130  # as shells count: 128 + SIGINT
 _INTERRUPTION = "Interrupted. What was finished is kept, nothing is half-written."
@@ -46,22 +52,29 @@ class RuntimeChoice(StrEnum):
 
 def main() -> None:
     """Run the command line; every error that is ours is one sentence on stderr."""
-    debug = "--debug" in sys.argv
+    take_any_text()
+    with stoppable() as came:
+        code = _run([_as_file(argument) for argument in sys.argv[1:]])
+    if code == _INTERRUPTED:
+        complain(_INTERRUPTION)
+        code = 128 + came[-1] if came else code
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Return the exit code."""
     try:
-        app(args=[_as_file(argument) for argument in sys.argv[1:]], prog_name="framevote")
-    except SystemExit as left:  # typer turns Ctrl-C into a silent exit
-        if left.code == _INTERRUPTED:
-            _complain(_INTERRUPTION, _INTERRUPTED)
-        raise
+        app(args=arguments, prog_name="framevote")
+    except SystemExit as left:  # typer always ends so, after Ctrl-C too
+        return left.code if isinstance(left.code, int) else 0
     except KeyboardInterrupt:
-        sys.exit(_complain(_INTERRUPTION, _INTERRUPTED))
-    except BrokenPipeError:  # `framevote … | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return _INTERRUPTED
     except Error as error:
-        if debug:
+        if "--debug" in arguments:
             traceback.print_exc()
-        sys.exit(_complain(str(error), 2 if isinstance(error, UsageError) else 1))
+        complain(str(error))
+        return 2 if isinstance(error, UsageError) else 1
+    return 0
 
 
 @app.callback(invoke_without_command=True)
@@ -70,20 +83,22 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
     if version:
         from importlib.metadata import version as version_of  # noqa: PLC0415 (costs a tenth of --help's time)
 
-        typer.echo(version_of("framevote"))
+        say(version_of("framevote"))
         raise typer.Exit
 
 
 @app.command()
 def label(
-    inputs: Annotated[list[Path], typer.Argument(help="Videos, and folders of videos.", show_default=False)],
+    inputs: Annotated[list[str], typer.Argument(help="Videos, and folders of videos.", show_default=False)],
     output: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             "--output", "-o", help="A file to write (.json .csv .vtt .srt .png .mp4 .mkv .webm), more than once if wished; or a folder."
         ),
     ] = None,
-    formats: Annotated[str, typer.Option("--format", help="With a folder as output: what to write there, such as json,mp4.")] = "json",
+    formats: Annotated[
+        str | None, typer.Option("--format", help="What to write in a folder, or beside the video: such as json,mp4.", show_default="json")
+    ] = None,
     model: Annotated[str, typer.Option(help="imagenet, or a model file (.fvm).")] = "imagenet",
     smoother: Annotated[str, typer.Option(help="The vote. `framevote parts` lists what there is.")] = DEFAULT_SMOOTHER,
     strategy: Annotated[str, typer.Option(help="Which frames to look at.")] = DEFAULT_STRATEGY,
@@ -121,7 +136,7 @@ def label(
     request = Request(
         inputs=tuple(inputs),
         outputs=tuple(output or ()),
-        formats=tuple(name.strip().lower().lstrip(".") for name in formats.split(",") if name.strip()),
+        formats=formats,
         model=model,
         options={
             "smoother": smoother,
@@ -150,7 +165,7 @@ def parts(
         found = [(name, (make.__doc__ or "").strip().partition("\n")[0]) for name, make in makers(each)]
         if found:
             width = max(len(name) for name, _ in found)
-            typer.echo("\n".join([f"{each}:", *(f"  {name:<{width}}  {line}" for name, line in found)]))
+            say("\n".join([f"{each}:", *(f"  {name:<{width}}  {line}" for name, line in found)]))
 
 
 @app.command()
@@ -168,11 +183,6 @@ def probe(
 def _as_file(argument: str) -> str:
     """Return an argument such as -clip-.mp4, where such a file is, as a file's name and no option."""
     return f"./{argument}" if argument.startswith("-") and "." in argument and Path(argument).is_file() else argument
-
-
-def _complain(sentence: str, code: int) -> int:
-    typer.echo(f"framevote: {sentence}", err=True)
-    return code
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def show(timeline: Timeline, console: Console, rows: int = 40) -> None:
     console.print(table)
     if len(timeline.segments) > rows:
         console.print(f"… and {len(timeline.segments) - rows} more segments", style="dim")
-    console.print(summary(timeline), style="dim", highlight=False, soft_wrap=True)
+    console.print(Text(summary(timeline), style="dim"), soft_wrap=True)  # a Text, as labels may look like markup
 
 
 def summary(timeline: Timeline) -> str:
@@ -97,7 +97,8 @@ def _signs(timeline: Timeline) -> dict[str, str]:
 
 
 def _coloured(console: Console) -> bool:
-    return console.color_system is not None and not console.no_color
+    """Whether to draw blocks in colour: an encoding without them would print escapes."""
+    return console.color_system is not None and not console.no_color and console.encoding.startswith("utf")
 
 
 def _percent(score: float) -> str:
