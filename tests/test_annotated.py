@@ -1,5 +1,6 @@
 """The annotated video, looked at by PyAV and FFmpeg directly."""
 
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +8,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 
 from framevote.errors import OutputError, PartError
+from framevote.overlay import planes_of
 from framevote.records import Flicker, Recipe, Segment, Timeline, Track
 from framevote.video import open_video
 from framevote.writers import write
 from framevote.writers.annotated import PRESETS, AnnotatedVideo
+from framevote.writers.encodable import Encodable
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 LABELS = ("tennis ball", "a label that is by far too long for any picture whatever its size may be", "Übung")
@@ -158,6 +162,30 @@ def test_every_kind_of_picture_becomes_one_that_players_show(name: str, tmp_path
     assert float(np.abs(before - after)[60:-8].mean()) < 5
 
 
+def test_full_range_stays_in_webm(tmp_path: Path) -> None:
+    source = make_video(
+        tmp_path / "grey.mkv", "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-q:v", "1", source="color=c=0xFAFAFA", size="320x180", seconds=0.2
+    )
+    written = write(timeline_of(source), tmp_path / "annotated.webm", crf=0)
+    with av.open(str(source)) as before, av.open(str(written)) as after:
+        old, new = next(before.decode(video=0)), next(after.decode(video=0))
+        assert (new.format.name, int(new.color_range)) == ("yuv420p", 2)
+        assert int(old.to_ndarray()[90, 160]) == 250  # beyond 235, the white of the narrow range
+        assert np.abs(old.to_ndarray()[60:150].astype(int) - new.to_ndarray()[60:150]).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(64, 48), (63, 47)])
+def test_full_range_is_told_by_the_tag_and_no_value_changes(size: tuple[int, int], tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mkv", "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", size=f"{size[0]}x{size[1]}", seconds=0.1)
+    with av.open(str(source)) as container:
+        frame = next(container.decode(video=0))
+        old = [plane.copy() for plane in planes_of(frame)]
+        new = Encodable(open_video(source).info, frame)(frame)
+    assert (new.format.name, int(new.color_range)) == ("yuv420p", 2)
+    for before, after in zip(old, planes_of(new), strict=True):
+        assert np.array_equal(before, after[: before.shape[0], : before.shape[1]])
+
+
 def test_hdr_tags_are_kept_and_white_is_not_glaring(tmp_path: Path) -> None:
     hdr = "setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
     options = ("-vf", f"format=yuv420p10le,{hdr}", "-c:v", "libx265", "-x265-params", "log-level=none")
@@ -222,6 +250,47 @@ def test_sound_that_is_encoded_anew_is_the_same_tone(audio: str, tmp_path: Path)
         assert len(samples) / stream.rate == pytest.approx(2, abs=0.1)
 
 
+# What comes out for each layout that goes in. Opus has no others than RFC 7845's; what has no near one there becomes stereo.
+LAYOUTS = {
+    "mono": {"opus": "mono", "aac": "mono"},
+    "stereo": {"opus": "stereo", "aac": "stereo"},
+    "2.1": {"opus": "stereo", "aac": "2.1"},
+    "4.0": {"opus": "quad", "aac": "4.0"},
+    "5.1": {"opus": "5.1", "aac": "5.1"},
+    "5.1(side)": {"opus": "5.1", "aac": "5.1"},
+    "7.1": {"opus": "7.1", "aac": "7.1"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("audio", ["opus", "aac"])
+def test_every_layout_of_sound_can_be_encoded_anew(audio: str, layout: str, tmp_path: Path) -> None:
+    shaped = ("-af", f"pan={layout}|" + "|".join(f"c{i}=c0" for i in range(av.AudioLayout(layout).nb_channels)))
+    codec = "ac3" if layout == "5.1(side)" else "flac"
+    source = make_video(tmp_path / "source.mkv", *X264, *shaped, "-c:a", codec, tone=True, size="32x32", seconds=0.5)
+    written = write(timeline_of(source), tmp_path / "annotated.mkv", audio=audio)
+    with av.open(str(source)) as before, av.open(str(written)) as after:
+        assert before.streams.audio[0].layout.name == layout
+        assert after.streams.audio[0].layout.name == LAYOUTS[layout][audio]
+    raw = tmp_path / "mixed.s16"
+    ffmpeg("-i", written, "-map", "0:a", "-f", "s16le", "-ac", "1", "-ar", "48000", raw)
+    samples = np.fromfile(raw, np.int16)
+    assert len(samples) / 48000 == pytest.approx(0.5, abs=0.1)
+    assert abs(int(np.abs(np.fft.rfft(samples, 48000)).argmax()) - 440) <= 2
+
+
+@pytest.mark.parametrize("audio", ["opus", "aac"])
+def test_channels_that_say_not_which_they_are_can_be_encoded_anew(audio: str, tmp_path: Path) -> None:
+    raw = tmp_path / "six.s16"
+    np.full((24000, 6), 1000, "<i2").tofile(raw)
+    source = tmp_path / "source.nut"
+    six = ("-f", "s16le", "-ar", "48000", "-ch_layout", "6 channels", "-i", str(raw), "-c:a", "pcm_s16le")
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=32x32:duration=0.5", *six, "-c:v", "mpeg4", source)
+    with av.open(str(source)) as before, av.open(str(write(timeline_of(source), tmp_path / "annotated.mkv", audio=audio))) as after:
+        assert before.streams.audio[0].layout.name == "6 channels"
+        assert after.streams.audio[0].layout.name == "5.1"
+
+
 def test_presets_trade_size_for_time(tmp_path: Path) -> None:
     source = make_video(tmp_path / "source.mp4", *X264, size="640x360", seconds=1)
     timeline = timeline_of(source)
@@ -271,3 +340,93 @@ def test_an_interrupt_leaves_no_broken_file(tmp_path: Path) -> None:
         write(timeline_of(source), old, overwrite=True, progress=_interrupt_at(7))
     assert old.read_text() == "what was there before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["annotated.mp4", "source.mp4"]
+
+
+def test_what_the_encoder_refuses_is_a_sentence(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mkv", *X264, rate="120000", seconds=0.0001)
+    with pytest.raises(OutputError, match=r"annotated\.webm: FFmpeg cannot encode this video so .*for example \.mkv"):
+        write(timeline_of(source), tmp_path / "annotated.webm")
+    assert [path.name for path in tmp_path.iterdir()] == ["source.mkv"]
+
+
+def test_no_room_is_told_as_such(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mp4", *X264, size="640x360", seconds=1)
+    timeline = timeline_of(source)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, hard))
+    try:
+        with pytest.raises(OutputError, match="the file would grow beyond what is allowed here"):
+            write(timeline, tmp_path / "annotated.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
+
+
+_CHAPTERS = """;FFMETADATA1
+title=A film
+artist=Someone
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=400
+title=First
+[CHAPTER]
+TIMEBASE=1/1000
+START=400
+END=1000
+title=Second
+"""
+
+
+def film_of(folder: Path, name: str) -> Path:
+    """Write a film with title and chapters, and two sound tracks of which the second is the default."""
+    plain = make_video(folder / f"plain-{name}", *X264, "-c:a", "aac", tone=True, seconds=1)
+    (folder / "chapters.txt").write_text(_CHAPTERS)
+    film = folder / name
+    tracks = ("-map", "0:v", "-map", "0:a", "-map", "0:a", "-map_metadata", "1", "-map_chapters", "1", "-c", "copy")
+    said = ("language=deu", "-metadata:s:a:0", "title=Kommentar", "-metadata:s:a:1", "language=fra")
+    default = ("-disposition:a:0", "comment", "-disposition:a:1", "default", "-disposition:v", "default")
+    ffmpeg("-i", plain, "-i", folder / "chapters.txt", *tracks, "-metadata:s:v", "language=eng", "-metadata:s:a:0", *said, *default, film)
+    return film
+
+
+@pytest.mark.parametrize(
+    ("held", "suffix", "audio"), [(".mkv", ".mkv", "copy"), (".mkv", ".mp4", "copy"), (".mp4", ".mkv", "copy"), (".mp4", ".webm", "opus")]
+)
+def test_title_chapters_and_tracks_keep_their_names(held: str, suffix: str, audio: str, tmp_path: Path) -> None:
+    source = film_of(tmp_path, f"film{held}")
+    written = write(timeline_of(source), tmp_path / f"annotated{suffix}", audio=audio)
+    with av.open(str(written)) as container:
+        tags = {name.lower(): value for name, value in container.metadata.items()}
+        assert (tags["title"], tags["artist"]) == ("A film", "Someone")
+        chapters = [
+            (float(c["start"] * c["time_base"]), float(c["end"] * c["time_base"]), c["metadata"]["title"])
+            for c in container.chapters()
+            if c["time_base"] is not None
+        ]
+        assert chapters == [(0, 0.4, "First"), (0.4, 1, "Second")]
+        tracks = [stream for stream in container.streams if stream.type in ("video", "audio")]
+        assert [stream.type for stream in tracks] == ["video", "audio", "audio"]
+        assert [stream.language for stream in tracks] == ["eng", "deu", "fra"]
+        assert tracks[1].metadata["name" if suffix == ".mp4" else "title"] == "Kommentar"
+        assert [Disposition.default in stream.disposition for stream in tracks] == [True, False, True]
+
+
+def test_no_old_file_is_named_in_the_new_one(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mp4", *X264, "-brand", "mp42", "-metadata", "timecode=01:00:00:00", seconds=0.2)
+    written = write(timeline_of(source), tmp_path / "annotated.mkv")
+    with av.open(str(written)) as container:
+        assert not {"major_brand", "minor_version", "compatible_brands", "timecode"} & {name.lower() for name in container.metadata}
+
+
+def test_what_cannot_be_written_is_found_before_the_work(tmp_path: Path) -> None:
+    info = open_video(make_video(tmp_path / "source.mp4", *X264, "-c:a", "aac", tone=True, seconds=0.2)).info
+    with pytest.raises(OutputError, match=r"cannot hold aac sound.*--audio opus"):
+        AnnotatedVideo().check(info, tmp_path / "annotated.webm")
+    with pytest.raises(OutputError, match="cannot hold aac sound"):
+        AnnotatedVideo(audio="aac").check(info, tmp_path / "annotated.webm")
+    with pytest.raises(PartError, match=r"crf for \.mp4 goes from 0 to 51\. Received: 60"):
+        AnnotatedVideo(crf=60).check(info, tmp_path / "annotated.mp4")
+    AnnotatedVideo(crf=60, audio="opus").check(info, tmp_path / "annotated.webm")
+    AnnotatedVideo().check(info, tmp_path / "annotated.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar, final
 
@@ -18,8 +20,10 @@ from framevote.overlay import Overlay
 from framevote.parts import Part
 from framevote.records import Progress, Timeline, VideoInfo
 from framevote.video import Picture, Video, open_video
+from framevote.video.probing import open_container, picture_stream
 from framevote.writers.encodable import Encodable
-from framevote.writers.sound import Sound, sound_for
+from framevote.writers.naming import name_file, name_track
+from framevote.writers.sound import check_sound, sound_for
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 _FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".webm": "webm"}
@@ -69,32 +73,43 @@ class AnnotatedVideo(Part):
             InputError: the source has gone or cannot be decoded.
             OutputError: the container cannot hold the sound, or the encoder refuses the picture.
         """
+        self.check(timeline.video, path)
+        with _refusals(path), open_video(timeline.video.path) as video, _opened(path, path.suffix.lower()) as out:
+            self._encode(timeline, video, out, progress or (lambda _seconds, _frames: None))
+
+    def check(self, info: VideoInfo, path: Path) -> None:
+        """Refuse, before any work is done, what cannot be written to `path`; reads only the head of the video.
+
+        Raises:
+            InputError: the source has gone or cannot be read.
+            OutputError: the container cannot hold the sound.
+            PartError: crf is beyond the range of the container's encoders.
+        """
         suffix = path.suffix.lower()
         if self.crf is not None and self.crf > _LARGEST_CRF[suffix]:
             raise PartError(f"crf for {suffix} goes from 0 to {_LARGEST_CRF[suffix]}. Received: {self.crf}")
-        with open_video(timeline.video.path) as video, _opened(path, suffix) as out, sound_for(video.info, out, self.audio) as sound:
-            try:
-                self._encode(timeline, video, out, sound, progress or (lambda _seconds, _frames: None))
-            except av.error.ArgumentError as error:
-                raise OutputError(
-                    f"{path}: the encoder refuses this picture ({error.strerror}). Try another container, for example .mkv."
-                ) from error
+        with _refusals(path), av.open(BytesIO(), "w", format=_FORMATS[suffix]) as nowhere:
+            check_sound(info, nowhere, self.audio)
 
-    def _encode(self, timeline: Timeline, video: Video, out: OutputContainer, sound: Sound, progress: Progress) -> None:
+    def _encode(self, timeline: Timeline, video: Video, out: OutputContainer, progress: Progress) -> None:
         pictures = video.pictures()
         first = next(pictures)
         prepared = Encodable(video.info, first.frame)
         model = prepared(first.frame)
-        stream = self._stream(out, model, video.info)
+        stream = self._stream(out, model, video.info)  # before the sound: many players take the first track for the picture
+        with open_container(video.path) as source:
+            name_file(source, out)
+            name_track(picture_stream(video.path, source), stream)
         overlay = Overlay(timeline, model, timeline.duration or video.info.duration)
-        for picture in _again(first, pictures):
-            frame = model if picture is first else prepared(picture.frame)
-            overlay.draw(frame, picture.time)
-            out.mux(list(sound.until(picture.time + video.info.start)))
-            out.mux(stream.encode(_stamped(frame, picture, video.info.time_base)))
-            progress(picture.time, picture.index + 1)
-        out.mux(stream.encode(None))
-        out.mux(list(sound.until(None)))
+        with sound_for(video.info, out, self.audio) as sound:
+            for picture in _again(first, pictures):
+                frame = model if picture is first else prepared(picture.frame)
+                overlay.draw(frame, picture.time)
+                out.mux(list(sound.until(picture.time + video.info.start)))
+                out.mux(stream.encode(_stamped(frame, picture, video.info.time_base)))
+                progress(picture.time, picture.index + 1)
+            out.mux(stream.encode(None))
+            out.mux(list(sound.until(None)))
 
     def _stream(self, out: OutputContainer, like: VideoFrame, info: VideoInfo) -> VideoStream:
         codec = _codec(out.format.name, like)
@@ -123,6 +138,20 @@ class AnnotatedVideo(Part):
             return {"crf": crf, "preset": str(10 - PRESETS.index(self.preset))}
         quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         return {"preset": self.preset, "crf": crf, **quiet}
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Word what FFmpeg refuses to write; a full disk and its like are worded where the file is made."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        other = ".mp4" if path.suffix.lower() == ".mkv" else ".mkv"
+        raise OutputError(
+            f"{path}: FFmpeg cannot encode this video so ({error.strerror}). Try another container, for example {other}."
+        ) from error
 
 
 def _codec(container: str, like: VideoFrame) -> str:

@@ -5,6 +5,7 @@ from typing import final
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 
 from framevote.overlay import planes_of
 from framevote.records import VideoInfo
@@ -16,8 +17,9 @@ from framevote.video.scaling import graph_of, has_alpha, upright
 class Encodable:
     """Brings every picture to the size and format of the first.
 
-    Pictures in 4:2:0 of even size pass as they are. A picture of odd width or height grows by one pixel that repeats its
-    neighbour; one that is transparent is laid on white; one that changes its size on the way is scaled back.
+    Pictures in 4:2:0 of even size keep every value. A picture of odd width or height grows by one pixel that repeats its
+    neighbour; one that is transparent is laid on white; one that changes its size on the way is scaled back. Full range is
+    told by the tag alone: FFmpeg's second name for it, yuvj420p, is one that not every encoder takes.
     """
 
     def __init__(self, info: VideoInfo, first: VideoFrame) -> None:
@@ -33,8 +35,8 @@ class Encodable:
         if self._opaque is not None:
             frame = VideoFrame.from_ndarray(self._opaque(frame), format="rgb24")
         frame = self._filtered(frame)
-        if frame.width % 2 or frame.height % 2:
-            return _grown(frame)
+        if frame.width % 2 or frame.height % 2 or frame.format.name.startswith("yuvj"):
+            return _copied(frame)
         frame.make_writable()  # the decoder may still predict from this picture
         return frame
 
@@ -74,15 +76,18 @@ def _is_yuv(frame: VideoFrame) -> bool:
     return not frame.format.is_rgb and len(frame.format.components) > 1
 
 
-def _grown(frame: VideoFrame) -> VideoFrame:
-    """Return a copy of even width and height, its last column and row repeated.
+def _copied(frame: VideoFrame) -> VideoFrame:
+    """Return a copy of even width and height, its last column and row repeated where it grows; full range becomes a tag.
 
     FFmpeg's own pad would drop the odd column first: it counts in pairs, as the colour planes do.
     """
-    even = VideoFrame(frame.width + frame.width % 2, frame.height + frame.height % 2, frame.format.name)
+    full = frame.format.name.startswith("yuvj")
+    even = VideoFrame(frame.width + frame.width % 2, frame.height + frame.height % 2, "yuv420p" if full else frame.format.name)
     for target, source in zip(planes_of(even), planes_of(frame), strict=True):
         more = [(0, wide - narrow) for wide, narrow in zip(target.shape, source.shape, strict=True)]
-        target[...] = np.pad(source, more, mode="edge")
+        target[...] = np.pad(source, more, mode="edge") if any(extra for _, extra in more) else source
     for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
         setattr(even, name, getattr(frame, name))
+    if full:
+        even.color_range = ColorRange.JPEG
     return even

@@ -9,6 +9,7 @@ from typing import Any, cast, final
 
 import av
 from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
@@ -17,9 +18,20 @@ from av.packet import Packet
 from framevote.errors import OutputError
 from framevote.records import VideoInfo
 from framevote.video.probing import open_container
+from framevote.writers.naming import name_track
 
 ENCODERS = {"opus": "libopus", "aac": "aac"}
 _OPUS_RATE = 48000  # what Opus works at, whatever comes in
+
+# Neither codec has speakers at the sides without some at the back: they are one pair, and both codecs call it the back.
+_BACK = {"quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}
+
+# The layouts that Opus has (RFC 7845, section 5.1.1.2), and the nearest of them to others; what has no near one becomes stereo.
+_OPUS_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+_OPUS_NEAREST = {"4.0": "quad", "7.1(wide)": "7.1"}
+
+# What a number of channels means where the file does not say which they are.
+_USUAL = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 @final
@@ -48,7 +60,23 @@ def sound_for(info: VideoInfo, out: OutputContainer, audio: str) -> Iterator[Sou
         yield Sound(iter(()))
         return
     with open_container(info.path) as source:
-        yield Sound(_copied(source, out) if audio == "copy" else _encoded(source, out, audio))
+        yield Sound(_fitted(source, out, audio))
+
+
+def check_sound(info: VideoInfo, out: OutputContainer, audio: str) -> None:
+    """Add the sound tracks as `sound_for` does, and read none of them: for an output that is thrown away.
+
+    Raises:
+        OutputError: the container cannot hold the source's codec; says which way out there is.
+        FFmpegError: the encoder refuses a track.
+    """
+    if audio != "none" and info.has_audio:
+        with open_container(info.path) as source:
+            _fitted(source, out, audio)
+
+
+def _fitted(source: InputContainer, out: OutputContainer, audio: str) -> Iterator[Packet[Any]]:
+    return _copied(source, out) if audio == "copy" else _encoded(source, out, audio)
 
 
 def _copied(source: InputContainer, out: OutputContainer) -> Iterator[Packet[Any]]:
@@ -71,7 +99,9 @@ def _template(track: AudioStream, out: OutputContainer) -> AudioStream:
             f"A .{out.format.name} file cannot hold {name} sound as it is. Write an .mkv, which holds any, or encode the sound "
             f"anew with --audio {fits}, or leave it out with --audio none."
         )
-    return out.add_stream_from_template(track)
+    target = out.add_stream_from_template(track)
+    name_track(track, target)
+    return target
 
 
 def _encoded(source: InputContainer, out: OutputContainer, audio: str) -> Iterator[Packet[Any]]:
@@ -89,8 +119,9 @@ class _Encoder:
 
     def __init__(self, track: AudioStream, out: OutputContainer, audio: str) -> None:
         rate = _OPUS_RATE if audio == "opus" else track.rate
-        target = out.add_stream(ENCODERS[audio], rate=rate, layout=track.layout.name)
+        target = out.add_stream(ENCODERS[audio], rate=rate, layout=_layout(track.layout, audio))
         self._target = cast(AudioStream, target)
+        name_track(track, self._target)
         self._target.codec_context.open()
         self._resampler = AudioResampler(self._target.format, self._target.layout, rate, self._target.codec_context.frame_size)
 
@@ -109,6 +140,15 @@ class _Encoder:
     def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[Any]]:
         for resampled in self._resampler.resample(frame):
             yield from self._target.encode(resampled)
+
+
+def _layout(layout: AudioLayout, audio: str) -> str:
+    """Return the name of the layout to encode in: the track's own, or the nearest that the codec has."""
+    unsaid = any(channel.name == "NONE" for channel in layout.channels)
+    name = _USUAL.get(layout.nb_channels, "stereo") if unsaid else _BACK.get(layout.name, layout.name)
+    if audio == "aac" or name in _OPUS_LAYOUTS:
+        return name
+    return _OPUS_NEAREST.get(name, "stereo")
 
 
 def _tracks(source: InputContainer) -> list[AudioStream]:
