@@ -46,6 +46,14 @@ def sound_of(path: Path) -> list[list[tuple[bytes, float]]]:
     return found
 
 
+def tone_in(path: Path) -> tuple[int, float]:
+    """Return the strongest frequency in Hz and the seconds of the sound, as FFmpeg decodes it."""
+    raw = path.with_suffix(".s16")
+    ffmpeg("-i", path, "-map", "0:a", "-f", "s16le", "-ac", "1", "-ar", "48000", raw)
+    samples = np.fromfile(raw, np.int16)
+    return int(np.abs(np.fft.rfft(samples, 48000)).argmax()), len(samples) / 48000
+
+
 def stamps_of(path: Path) -> list[float]:
     """Return the shown pictures' times on the container's own clock."""
     with av.open(str(path)) as container:
@@ -272,11 +280,9 @@ def test_every_layout_of_sound_can_be_encoded_anew(audio: str, layout: str, tmp_
     with av.open(str(source)) as before, av.open(str(written)) as after:
         assert before.streams.audio[0].layout.name == layout
         assert after.streams.audio[0].layout.name == LAYOUTS[layout][audio]
-    raw = tmp_path / "mixed.s16"
-    ffmpeg("-i", written, "-map", "0:a", "-f", "s16le", "-ac", "1", "-ar", "48000", raw)
-    samples = np.fromfile(raw, np.int16)
-    assert len(samples) / 48000 == pytest.approx(0.5, abs=0.1)
-    assert abs(int(np.abs(np.fft.rfft(samples, 48000)).argmax()) - 440) <= 2
+    hertz, seconds = tone_in(written)
+    assert abs(hertz - 440) <= 2
+    assert seconds == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize("audio", ["opus", "aac"])
@@ -289,6 +295,25 @@ def test_channels_that_say_not_which_they_are_can_be_encoded_anew(audio: str, tm
     with av.open(str(source)) as before, av.open(str(write(timeline_of(source), tmp_path / "annotated.mkv", audio=audio))) as after:
         assert before.streams.audio[0].layout.name == "6 channels"
         assert after.streams.audio[0].layout.name == "5.1"
+
+
+@pytest.mark.parametrize("audio", ["opus", "aac"])
+def test_sound_that_changes_from_stereo_to_surround_goes_on(audio: str, tmp_path: Path) -> None:
+    wide = "pan=5.1(side)|" + "|".join(f"c{i}=c0" for i in range(6))
+    first = make_video(tmp_path / "first.ts", *X264, "-c:a", "ac3", "-ac", "2", tone=True, seconds=1)
+    second = make_video(tmp_path / "second.ts", *X264, "-af", wide, "-c:a", "ac3", "-output_ts_offset", "1", tone=True, seconds=1)
+    source = tmp_path / "source.ts"
+    source.write_bytes(first.read_bytes() + second.read_bytes())
+    hertz, seconds = tone_in(write(timeline_of(source), tmp_path / "annotated.mkv", audio=audio))
+    assert abs(hertz - 440) <= 2
+    assert seconds == pytest.approx(2, abs=0.15)
+
+
+def test_a_rate_that_aac_has_not_is_brought_to_one(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mkv", *X264, "-ar", "37800", "-c:a", "flac", tone=True, seconds=1)
+    hertz, seconds = tone_in(write(timeline_of(source), tmp_path / "annotated.mp4", audio="aac"))
+    assert abs(hertz - 440) <= 2
+    assert seconds == pytest.approx(1, abs=0.1)
 
 
 def test_presets_trade_size_for_time(tmp_path: Path) -> None:

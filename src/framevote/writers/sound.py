@@ -4,6 +4,7 @@ from __future__ import annotations  # PyAV types its packets for the checker onl
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from itertools import chain
 from typing import Any, cast, final
 
@@ -21,7 +22,9 @@ from framevote.video.probing import open_container
 from framevote.writers.naming import name_track
 
 ENCODERS = {"opus": "libopus", "aac": "aac"}
-_OPUS_RATE = 48000  # what Opus works at, whatever comes in
+_FALLBACK_RATE = 48000  # samples a second where the encoder has not the source's: what Opus works at, and AAC has
+
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)  # ISO/IEC 14496-3, table 1.18
 
 # Neither codec has speakers at the sides without some at the back: they are one pair, and both codecs call it the back.
 _BACK = {"quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}
@@ -118,12 +121,15 @@ class _Encoder:
     """Decodes one track, brings it to the encoder's rate, and encodes it."""
 
     def __init__(self, track: AudioStream, out: OutputContainer, audio: str) -> None:
-        rate = _OPUS_RATE if audio == "opus" else track.rate
+        rate = track.rate if audio == "aac" and track.rate in _AAC_RATES else _FALLBACK_RATE
         target = out.add_stream(ENCODERS[audio], rate=rate, layout=_layout(track.layout, audio))
         self._target = cast(AudioStream, target)
         name_track(track, self._target)
         self._target.codec_context.open()
-        self._resampler = AudioResampler(self._target.format, self._target.layout, rate, self._target.codec_context.frame_size)
+        self._cutter = self._resampler(self._target.codec_context.frame_size)
+        self._end: int | None = None  # of the sound so far, in samples
+        self._made_for: tuple[object, ...] = ()
+        self._bringer = self._resampler()
 
     def take(self, packet: Packet[AudioStream]) -> Iterator[Packet[Any]]:
         try:
@@ -137,9 +143,35 @@ class _Encoder:
         yield from self._encode(None)
         yield from self._target.encode(None)
 
+    def _resampler(self, frame_size: int | None = None) -> AudioResampler:
+        return AudioResampler(self._target.format, self._target.layout, self._target.rate, frame_size)
+
     def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[Any]]:
-        for resampled in self._resampler.resample(frame):
-            yield from self._target.encode(resampled)
+        for brought in self._brought(frame):
+            for cut in self._cutter.resample(self._stamped(brought)):
+                yield from self._target.encode(cut)
+        if frame is None:
+            for cut in self._cutter.resample(None):
+                yield from self._target.encode(cut)
+
+    def _brought(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
+        """Yield the sound in the encoder's format; broadcasts change from stereo to 5.1 and back on the way."""
+        properties = (frame.format.name, frame.layout.name, frame.sample_rate) if frame is not None else ()
+        if properties != self._made_for:
+            if self._made_for:
+                yield from self._bringer.resample(None)
+            self._made_for, self._bringer = properties, self._resampler()
+        if frame is not None:
+            yield from self._bringer.resample(frame)
+
+    def _stamped(self, frame: AudioFrame) -> AudioFrame:
+        """Count time in samples throughout, which what needed no conversion does not, and never back."""
+        base = Fraction(1, self._target.rate)
+        unsaid = frame.pts is None or frame.time_base is None
+        pts = self._end or 0 if unsaid else round((frame.pts or 0) * (frame.time_base or base) / base)
+        frame.pts, frame.time_base = pts if self._end is None else max(pts, self._end), base
+        self._end = frame.pts + frame.samples
+        return frame
 
 
 def _layout(layout: AudioLayout, audio: str) -> str:
