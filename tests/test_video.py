@@ -1,6 +1,7 @@
 """Videos as frames with their own times, against FFmpeg's program."""
 
 import os
+import re
 import shutil
 from fractions import Fraction
 from itertools import pairwise
@@ -8,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 from PIL import Image
 
 from framevote.errors import InputError, UsageError
 from framevote.records import View
-from framevote.video import open_video, probe, reopen
+from framevote.video import decoding, open_video, probe, reopen
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
@@ -187,6 +189,29 @@ def test_a_damaged_stretch_costs_only_itself(tmp_path: Path) -> None:
     assert whole - 40 < len(frames) <= whole
     assert all(b > a for a, b in pairwise(frames))
     assert frames[-1] == pytest.approx(4 - 1 / 25, abs=0.05)  # it goes on behind the damage, by the right clock
+
+
+@pytest.mark.parametrize("damaged", [{10, 11}, {2, 5}, {17}])
+@pytest.mark.parametrize("threads", [1, 3, 16])
+def test_no_number_of_threads_loses_more_than_the_damage(
+    damaged: set[int], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_video(tmp_path / "film.mkv", "-c:v", "png", "-frames:v", "20")
+    content = bytearray(path.read_bytes())
+    pictures = [found.start() for found in re.finditer(b"\x89PNG", bytes(content))]
+    for number in damaged:
+        content[pictures[number] + 60 : pictures[number] + 460] = bytes(400)
+    path.write_bytes(content)
+    threaded = decoding._threaded
+    monkeypatch.setattr(decoding, "_threaded", lambda stream: _with_threads(threaded(stream), threads))
+    video = open_video(path)
+    assert {round(picture.time * 25) for picture in video.pictures()} == set(range(20)) - damaged
+    assert video.skipped == len(damaged)
+
+
+def _with_threads(stream: VideoStream, threads: int) -> VideoStream:
+    stream.thread_count = threads
+    return stream
 
 
 def test_skipped_is_counted(shared: Path) -> None:

@@ -2,9 +2,9 @@
 
 import os
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from framevote.cli.terminal import progress_bar, show
 from framevote.errors import Error, UsageError
 from framevote.labeling import label
 from framevote.parts import build
-from framevote.records import Timeline
+from framevote.records import Timeline, VideoInfo
 from framevote.timelines import Cut
 from framevote.video import probe
 from framevote.writers import write
@@ -80,7 +80,7 @@ class Tellings:
         if not self.quiet and self.err.is_terminal:
             self.err.print(Text(sentence, style="dim"), soft_wrap=True)
 
-    def result(self, text: str) -> None:
+    def result(self, text: str | Callable[[], str]) -> None:
         """Print a result, as long as it is heard."""
         if self.heard:
             self.heard = False
@@ -99,7 +99,7 @@ def run(request: Request) -> int:
     outputs = Outputs.of(request.outputs, request.formats, request.as_json)
     jobs = find_jobs(request.inputs, outputs, tell.fail)
     videos = frozenset(os.path.realpath(job.video) for job in jobs)
-    ready = [job for job in jobs if _ready(job, outputs, videos, request, tell)]
+    ready = [able for job in jobs if (able := _ready(job, outputs, videos, request, tell))]
     if ready:
         model = load_model(request.model, notify=tell.note, **request.model_options)
         for job in ready:
@@ -128,11 +128,22 @@ def _check(request: Request) -> None:
     AnnotatedVideo(**request.video_options)
 
 
-def _ready(job: Job, outputs: Outputs, videos: frozenset[str], request: Request, tell: Tellings) -> bool:
-    """Look whether a job can succeed, as far as can be told before the work is done."""
+def _ready(job: Job, outputs: Outputs, videos: frozenset[str], request: Request, tell: Tellings) -> Job | None:
+    """Return the job with those targets that can be written, as far as can be told before the work is done; None: it is in vain."""
     with tell.failing():
-        probe(job.video)
-        check_targets(job, outputs, videos, request.overwrite)
+        info = probe(job.video)
+        held = tuple(target for target in job.targets if _holds(info, target, request, tell))
+        able = replace(job, targets=held)
+        check_targets(able, outputs, videos, request.overwrite)
+        return able if held or not job.targets else None
+    return None
+
+
+def _holds(info: VideoInfo, target: Path, request: Request, tell: Tellings) -> bool:
+    """Look whether a target can hold the video; one that cannot does not lose the others."""
+    with tell.failing():
+        if target.suffix.lower() in AnnotatedVideo.suffixes:
+            AnnotatedVideo(**request.video_options).check(info, target)
         return True
     return False
 
@@ -150,9 +161,14 @@ def _label_one(job: Job, model: Classifier, request: Request, tell: Tellings, se
     if request.as_json:
         tell.result(printable_json(json_line(to_dict(timeline)) if several else to_json(timeline).rstrip()))
     elif not request.quiet:
-        with tell.out.capture() as shown:
-            show(timeline, tell.out)
-        tell.result(shown.get().rstrip("\n"))
+        tell.result(lambda: _shown(timeline, tell.out))
+
+
+def _shown(timeline: Timeline, console: Console) -> str:
+    """Return what `show` prints: of itself rich leaves the program where the reader of stdout has left."""
+    with console.capture() as caught:
+        show(timeline, console)
+    return caught.get().rstrip("\n")
 
 
 def _write_one(timeline: Timeline, target: Path, request: Request, tell: Tellings) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TextIO
@@ -19,14 +19,14 @@ def take_any_text() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def say(text: str) -> bool:
-    """Print a result; return False where its reader has left, as `head` does: what follows is printed to nobody.
+def say(text: str | Callable[[], str]) -> bool:
+    """Print a result, or what makes it, which may touch stdout; return False where its reader has left, as `head` does: what follows is printed to nobody.
 
     Raises:
         OutputError: stdout cannot be written, as on a full disk; what follows is printed to nobody.
     """
     try:
-        print(text, flush=True)  # noqa: T201 (the one place that does)
+        print(text if isinstance(text, str) else text(), flush=True)  # noqa: T201 (the one place that does)
     except BrokenPipeError:
         _drop(sys.stdout)
         return False

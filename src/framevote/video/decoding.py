@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import dropwhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self, final
@@ -11,6 +12,7 @@ from typing import Self, final
 import av
 from av.codec.context import ThreadType
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -21,6 +23,8 @@ from framevote.video.scaling import Scaler
 
 CLOCK_SET_BACK = 1
 """Seconds: a stream whose time goes back by more has had its clock set anew; by less, its frames are out of order."""
+
+_STEPS_BACK = (0.0, 2.0, 10.0)  # seconds
 
 # A stream that never says when its frames are shown gets this rate.
 _FALLBACK_RATE = Fraction(25)
@@ -119,36 +123,55 @@ class Video:
             yield Frame(scaler(picture.frame), picture.time, -1, picture.duration)
 
     def _shown_at(self, time: float) -> Picture:
-        found = self._sought(time)
-        # Some containers seek past the time, or nowhere: then the way from the start is the sure one.
-        return found if found is not None and found.time <= time else _last_until(self.pictures(), time)
+        # Where a container seeks to a picture that needs earlier ones, or past the time, a seek further back finds it; else the
+        # way from the start is the sure one.
+        for earlier in _STEPS_BACK if time > 0 else ():
+            found = self._sought(time, max(time - earlier, 0.0))
+            if found is not None and found.time <= time:
+                return found
+        return _last_until(self.pictures(), time)
 
-    def _sought(self, time: float) -> Picture | None:
+    def _sought(self, time: float, seek_to: float) -> Picture | None:
         with open_container(self.path) as container:
             stream = _threaded(picture_stream(self.path, container))
             try:
-                container.seek(int((time + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
+                container.seek(int((seek_to + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
                 return _last_until(_timed(self._decoded(container, stream), stream, self._skip), time)
             except (av.FFmpegError, StopIteration):
                 return None
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Yield frames in the order of showing; count what cannot be read, and go on behind it."""
+        shown: int | None = None
         packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.FFmpegError:  # the container itself is damaged from here on
-                self._skip()
-                return
+        while (packet := self._next(packets)) is not None:
             if packet.has_sidedata("encryption_info"):
                 raise InputError(f"{self.path} is encrypted. Expected a video that is not; export it without copy protection.")
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    shown = frame.pts
+                    yield frame
             except av.FFmpegError:
                 self._skip()
+                if packet.size == 0 and shown is not None and stream.thread_count != 1:
+                    # Damage found while several threads gave their last frames: these are lost, save to a single thread.
+                    yield from self._tail(shown)
+
+    def _next(self, packets: "Iterator[Packet[VideoStream]]") -> "Packet[VideoStream] | None":
+        try:
+            return next(packets, None)
+        except av.FFmpegError:  # the container itself is damaged from here on
+            self._skip()
+            return None
+
+    def _tail(self, shown: int) -> Iterator[VideoFrame]:
+        """Yield what one thread decodes behind the frame that was shown last; it meets all damage again, which is counted anew."""
+        self.skipped = 0
+        with open_container(self.path) as container:
+            stream = picture_stream(self.path, container)
+            stream.thread_count = 1
+            frames = iter(self._decoded(container, stream))
+            yield from (frame for frame in dropwhile(lambda frame: frame.pts != shown, frames) if frame.pts != shown)
 
     def _skip(self) -> None:
         self.skipped += 1
