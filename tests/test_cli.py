@@ -258,23 +258,32 @@ def test_files_are_written_though_the_reader_leaves(tmp_path: Path, imagenet: ob
     assert all(clip.with_suffix(".json").exists() for clip in clips)
 
 
-def test_what_nobody_hears_is_not_worked_out(tmp_path: Path, imagenet: object) -> None:
-    clips = [make_video(tmp_path / name, *X264, seconds=0.2) for name in ("a.mp4", "b.mp4")]
-    with Path(os.devnull).open("rb") as nothing:
-        process = subprocess.run([*COMMAND, "parts"], stdout=nothing, stderr=subprocess.PIPE, text=True, check=False)  # not for writing
-    assert (process.returncode, process.stderr.count("\n")) == (1, 1)
-    said = subprocess.run(
-        f"{' '.join(COMMAND)} label {clips[0]} {clips[1]} --json | head -c 10", shell=True, capture_output=True, text=True, check=False
-    )
-    assert (said.stdout, said.stderr) == ('{"format":', "")
+def test_what_nobody_hears_is_not_worked_out(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = make_video(clip.with_name("second.mp4"), *X264, seconds=0.2)
+    printed: list[object] = []
+    monkeypatch.setattr("framevote.cli.batch.say", lambda text: printed.append(text))  # nobody listens
+    labelled: list[Path] = []
+    monkeypatch.setattr("framevote.cli.batch.label", lambda video, *_, **__: labelled.append(video) or timeline())
+    assert run("label", clip, second, "--json").code == 0
+    assert (labelled, len(printed)) == ([clip], 1)
+    assert run("label", clip, second, "--json", "--format", "csv").code == 0
+    assert (labelled, len(printed)) == ([clip, clip, second], 2)
+
+
+def test_a_stdout_that_cannot_be_written_is_told() -> None:
+    with Path(os.devnull).open("rb") as only_to_read:
+        said = subprocess.run([*COMMAND, "parts"], stdout=only_to_read, stderr=subprocess.PIPE, text=True, check=False)
+    assert (said.returncode, said.stderr) == (1, "framevote: The results cannot be printed: Bad file descriptor. Send stdout elsewhere.\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("arguments", [["label", "CLIP"], ["label", "CLIP", "--json"], ["parts"], ["probe", "CLIP"], ["--version"]])
-def test_a_full_stdout_is_told_once(arguments: list[str], clip: Path, imagenet: object) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_stdout_is_told_once(arguments: list[str], unbuffered: str, clip: Path, imagenet: object) -> None:
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     words = [str(clip) if word == "CLIP" else word for word in arguments]
     with Path("/dev/full").open("wb") as full:
-        said = subprocess.run([*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        said = subprocess.run([*COMMAND, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
     sentence = "framevote: The results cannot be printed: No space left on device. Send stdout elsewhere.\n"
     assert (said.returncode, said.stderr) == (1, sentence)
     assert clip.with_suffix(".json").exists() == (arguments == ["label", "CLIP"])

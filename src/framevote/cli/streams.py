@@ -20,7 +20,10 @@ def take_any_text() -> None:
 
 
 def say(text: str | Callable[[], str]) -> bool:
-    """Print a result, or what makes it, which may touch stdout; return False where its reader has left, as `head` does: what follows is printed to nobody.
+    """Print a result, or what a function makes, which may touch stdout itself.
+
+    Returns:
+        Whether it was heard: False where the reader has left, as `head` does; what follows is printed to nobody.
 
     Raises:
         OutputError: stdout cannot be written, as on a full disk; what follows is printed to nobody.
