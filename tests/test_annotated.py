@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from media import ffmpeg, make_video, rgb_of_ffmpeg, shown_by_ffmpeg
 
-from framevote.errors import OutputError, PartError
+from framevote.errors import InputError, OutputError, PartError
 from framevote.overlay import planes_of
 from framevote.records import Flicker, Recipe, Segment, Timeline, Track
 from framevote.video import open_video
@@ -208,6 +208,28 @@ def test_odd_sizes_grow_by_one_pixel(size: str, expected: tuple[int, int], tmp_p
     edge = image[: -max(expected[1] // 20, 4) or None, -1]  # above the strip, in the column that may have been added
     below_plate = edge[-1] if expected[1] > 20 else image[0, -1]
     assert np.abs(below_plate - [254, 0, 0]).max() < 12
+
+
+def test_joined_recordings_go_on_with_picture_and_sound(tmp_path: Path) -> None:
+    parts = [make_video(tmp_path / f"{seconds}.ts", *X264, "-c:a", "mp2", tone=True, seconds=seconds) for seconds in (3, 2)]
+    source = tmp_path / "joined.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    written = write(timeline_of(source), tmp_path / "annotated.mp4")
+    assert len(stamps_of(written)) == 125
+    (before,), (after,) = sound_of(source), sound_of(written)
+    assert [packet for packet, _ in after] == [packet for packet, _ in before]
+    times = [time for _, time in after]
+    assert np.allclose(np.diff(times), 1152 / 44100, atol=0.002)
+    assert times[-1] - times[0] == pytest.approx(5, abs=0.1)
+
+
+def test_another_video_in_the_sources_place_is_noticed(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mp4", *X264, seconds=0.2)
+    timeline = timeline_of(source)
+    make_video(source, *X264, seconds=1)
+    for name in ("annotated.mp4", "sheet.png"):
+        with pytest.raises(InputError, match="is not the video that was labelled"):
+            write(timeline, tmp_path / name)
 
 
 def test_one_frame_is_a_video(tmp_path: Path) -> None:

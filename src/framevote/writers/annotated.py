@@ -19,7 +19,7 @@ from framevote.errors import OutputError, PartError
 from framevote.overlay import Overlay
 from framevote.parts import Part
 from framevote.records import Progress, Timeline, VideoInfo
-from framevote.video import Picture, Video, open_video
+from framevote.video import Picture, Video, reopen
 from framevote.video.probing import open_container, picture_stream
 from framevote.writers.encodable import Encodable
 from framevote.writers.naming import name_file, name_track
@@ -74,7 +74,7 @@ class AnnotatedVideo(Part):
             OutputError: the container cannot hold the sound, or the encoder refuses the picture.
         """
         self.check(timeline.video, path)
-        with _refusals(path), open_video(timeline.video.path) as video, _opened(path, path.suffix.lower()) as out:
+        with _refusals(path), reopen(timeline.video) as video, _opened(path, path.suffix.lower()) as out:
             self._encode(timeline, video, out, progress or (lambda _seconds, _frames: None))
 
     def check(self, info: VideoInfo, path: Path) -> None:

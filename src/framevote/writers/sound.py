@@ -18,6 +18,7 @@ from av.packet import Packet
 
 from framevote.errors import OutputError
 from framevote.records import VideoInfo
+from framevote.video.decoding import CLOCK_SET_BACK
 from framevote.video.probing import open_container
 from framevote.writers.naming import name_track
 
@@ -189,6 +190,27 @@ def _tracks(source: InputContainer) -> list[AudioStream]:
 
 
 def _packets(source: InputContainer) -> Iterator[Packet[AudioStream]]:
+    return _going_on(_read(source))
+
+
+def _going_on(packets: Iterator[Packet[AudioStream]]) -> Iterator[Packet[AudioStream]]:
+    """Let time go on where a track's clock is set back, as it does for the pictures."""
+    ends: dict[int, int] = {}
+    set_back: dict[int, int] = {}
+    for packet in packets:
+        if packet.dts is not None:
+            track = packet.stream.index
+            dts, end = packet.dts + set_back.get(track, 0), ends.get(track)
+            if end is not None and (end - dts) * packet.time_base > CLOCK_SET_BACK:
+                set_back[track] = set_back.get(track, 0) + end - dts
+            if shift := set_back.get(track, 0):
+                packet.dts += shift
+                packet.pts = None if packet.pts is None else packet.pts + shift
+            ends[track] = packet.dts + (packet.duration or 0)
+        yield packet
+
+
+def _read(source: InputContainer) -> Iterator[Packet[AudioStream]]:
     packets = source.demux(tuple(_tracks(source)))
     while True:
         try:
