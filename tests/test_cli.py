@@ -261,7 +261,7 @@ def test_files_are_written_though_the_reader_leaves(tmp_path: Path, imagenet: ob
 def test_what_nobody_hears_is_not_worked_out(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     second = make_video(clip.with_name("second.mp4"), *X264, seconds=0.2)
     printed: list[object] = []
-    monkeypatch.setattr("framevote.cli.batch.say", lambda text: printed.append(text))  # nobody listens
+    monkeypatch.setattr("framevote.cli.batch.say", printed.append)  # nobody listens
     labelled: list[Path] = []
     monkeypatch.setattr("framevote.cli.batch.label", lambda video, *_, **__: labelled.append(video) or timeline())
     assert run("label", clip, second, "--json").code == 0
@@ -385,9 +385,13 @@ def test_sigterm_leaves_no_broken_file(tmp_path: Path, imagenet: object) -> None
 
 def test_a_hangup_ends_like_ctrl_c(run: Run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("framevote.cli.batch.load_model", lambda *_, **__: signal.raise_signal(signal.SIGHUP))
-    said = run("label", clip)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        said = run("label", clip)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert (said.code, said.err) == (128 + signal.SIGHUP, "framevote: Interrupted. What was finished is kept, nothing is half-written.\n")
-    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
 def test_a_hangup_that_is_ignored_stays_so() -> None:
