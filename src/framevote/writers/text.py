@@ -174,8 +174,8 @@ def _cues(timeline: Timeline) -> Iterator[tuple[int, int, str]]:
 
 
 def _cue_text(segment: Segment) -> str:
-    # A line break, or an empty line above all, would end the cue.
-    return " ".join(f"{segment.label} {round(segment.score * 100)} %".split())
+    # A line break, or an empty line above all, would end the cue; a zero byte the file, and WebVTT has U+FFFD for it.
+    return " ".join(f"{segment.label} {round(segment.score * 100)} %".split()).replace("\0", "\ufffd")
 
 
 def _clock(milliseconds: int, point: str) -> str:
