@@ -1,7 +1,7 @@
 """Drawing into decoded pictures: only the touched region changes, in the picture's own 4:2:0 planes.
 
 A drawing is made once as RGB with Pillow, brought to the picture's own colours by FFmpeg's scaler (a `Stamp`), and mixed
-into the planes from then on. A way of every whole frame through RGB and back costs twenty times that.
+into the planes from then on. No whole frame goes through RGB and back.
 """
 
 import math

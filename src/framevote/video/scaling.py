@@ -9,8 +9,8 @@ from av.video.frame import VideoFrame
 
 from framevote.records import Image, VideoInfo, View
 
-# Bilinear in FFmpeg widens its filter when it makes a picture smaller, so nothing aliases. Bicubic costs a quarter more, and
-# colour at the full instead of half the width (full_chroma_int) a tenth more; on 200 ImageNet photos all find the same .865.
+# Bilinear in FFmpeg widens its filter when it makes a picture smaller, so nothing aliases. Bicubic costs up to a quarter more, and
+# colour at the full instead of half the width (full_chroma_int) as well; on 200 ImageNet photos all find the same .865.
 _FLAGS = "bilinear"
 
 _TURN = {0: [], 90: ["transpose=clock"], 180: ["hflip", "vflip"], 270: ["transpose=cclock"]}

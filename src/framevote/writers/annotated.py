@@ -42,7 +42,7 @@ class AnnotatedVideo(Part):
     by one pixel, as 4:2:0 wants. Rotated video is turned upright. The pictures keep their own time stamps.
 
     Args:
-        preset: how long the encoder thinks: `ultrafast` (half the work is the encoder's even so) … `veryslow`.
+        preset: how long the encoder thinks: `ultrafast` (the encoder takes as long as the network even so) … `veryslow`.
         crf: quality, smaller is better and larger; None is the encoder's default (H.264 23, HEVC 28, VP9 32, AV1 35).
         audio: `copy` (packets untouched), `opus` or `aac` (encoded anew), `none`.
     """
