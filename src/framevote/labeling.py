@@ -14,13 +14,7 @@ from framevote.runtime import Device, Precision, RuntimeName
 from framevote.smoothing import Smoother
 from framevote.strategies import Strategy
 from framevote.timelines import Cut, Tally
-from framevote.video import open_video
-
-# What a folder is searched for; a file that is named outright is tried whatever it is called.
-_SUFFIXES = """
-    3g2 3gp asf avi divx dv f4v flv gif m1v m2ts m2v m4v mj2 mkv mov mp4 mpeg mpg mts mxf ogm ogv qt rm rmvb ts vob webm wmv y4m
-"""
-VIDEO_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
+from framevote.video import VIDEO_SUFFIXES, open_video
 
 
 def label(

@@ -1,7 +1,7 @@
 """Video files as frames with their own times: `probe` reads the head, `open_video` decodes."""
 
 from framevote.video.decoding import Picture, Video, open_video, reopen
-from framevote.video.probing import probe
+from framevote.video.probing import VIDEO_SUFFIXES, probe
 from framevote.video.scaling import Scaler
 
-__all__ = ["Picture", "Scaler", "Video", "open_video", "probe", "reopen"]
+__all__ = ["VIDEO_SUFFIXES", "Picture", "Scaler", "Video", "open_video", "probe", "reopen"]

@@ -1,7 +1,9 @@
 """Decoding packet by packet, so that a damaged stretch costs only itself."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import dropwhile
@@ -122,23 +124,48 @@ class Video:
             picture = self._shown_at(time)
             yield Frame(scaler(picture.frame), picture.time, -1, picture.duration)
 
+    def shown(self, times: Sequence[float]) -> Iterator[Frame]:
+        """Yield the frames shown at the times (seconds, increasing), each once, in one pass from the first time on.
+
+        Beyond the end it is the last frame. For times that lie far apart, `at` decodes less.
+        """
+        scaler = Scaler(self.info, self.view)
+        due, held = deque(times), None
+        for picture in self._from(times[0]) if times else ():
+            held = picture
+            if not due or picture.time + picture.duration <= due[0]:
+                continue
+            yield Frame(scaler(picture.frame), picture.time, -1, picture.duration)
+            held = None
+            while due and due[0] < picture.time + picture.duration:
+                due.popleft()
+            if not due:
+                return
+        if held is not None:
+            yield Frame(scaler(held.frame), held.time, -1, held.duration)
+
     def _shown_at(self, time: float) -> Picture:
+        return _last_until(self._from(time), time)
+
+    def _from(self, time: float) -> Iterator[Picture]:
+        """Yield the pictures from one that is shown at `time` or earlier on."""
         # Where a container seeks to a picture that needs earlier ones, or past the time, a seek further back finds it; else the
         # way from the start is the sure one.
         for earlier in _STEPS_BACK if time > 0 else ():
-            found = self._sought(time, max(time - earlier, 0.0))
-            if found is not None and found.time <= time:
-                return found
-        return _last_until(self.pictures(), time)
+            pictures = self._sought(max(time - earlier, 0.0))
+            first = next(pictures, None)
+            if first is not None and first.time <= time:
+                yield first
+                yield from pictures
+                return
+        yield from self.pictures()
 
-    def _sought(self, time: float, seek_to: float) -> Picture | None:
-        with open_container(self.path) as container:
+    def _sought(self, time: float) -> Iterator[Picture]:
+        """Yield the pictures from where the container's index leads for `time`; none where it cannot seek."""
+        with open_container(self.path) as container, suppress(av.FFmpegError):
             stream = _threaded(picture_stream(self.path, container))
-            try:
-                container.seek(int((seek_to + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
-                return _last_until(_timed(self._decoded(container, stream), stream, self._skip), time)
-            except (av.FFmpegError, StopIteration):
-                return None
+            container.seek(int((time + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
+            yield from _timed(self._decoded(container, stream), stream, self._skip)
 
     def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
         """Yield frames in the order of showing; count what cannot be read, and go on behind it."""

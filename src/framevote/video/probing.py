@@ -17,6 +17,12 @@ from numpy.typing import NDArray
 from framevote.errors import InputError
 from framevote.records import VideoInfo
 
+# What a folder is searched for; a file that is named outright is tried whatever it is called.
+_SUFFIXES = """
+    3g2 3gp asf avi divx dv f4v flv gif m1v m2ts m2v m4v mj2 mkv mov mp4 mpeg mpg mts mxf ogm ogv qt rm rmvb ts vob webm wmv y4m
+"""
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
+
 # FFmpeg tells the tracks' side data only in its log, and its log level is global.
 _log_level = threading.Lock()
 

@@ -1,0 +1,6 @@
+"""Data sets: photos, clips and pieces of videos with their labels, in the layouts that people have."""
+
+from framevote.datasets.items import Dataset, Item, Kind, Problem, Side
+from framevote.datasets.looking import FRAMES, frames_of
+
+__all__ = ["FRAMES", "Dataset", "Item", "Kind", "Problem", "Side", "frames_of"]
