@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from framevote.errors import InputError
@@ -45,7 +46,7 @@ def read_photo(path: str | Path, view: View | None = None) -> Frame:
 
 def _pixels(path: Path, view: View | None) -> Pixels:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, and yet small enough to be opened
+        warnings.simplefilter("ignore")  # large, and yet small enough to be opened; odd marginal data, and yet a whole picture
         with Image.open(path) as photo:
             if view is not None:
                 photo.draft(None, (view.width * _SPARE, view.height * _SPARE))
@@ -53,13 +54,23 @@ def _pixels(path: Path, view: View | None) -> Pixels:
 
 
 def _rgb(photo: Image.Image) -> Image.Image:
-    if photo.mode.startswith("I") or photo.mode == "F":  # more than 8 bits of grey: 16 bits by their high byte, as viewers do
-        grey = np.asarray(photo, np.float64)
-        return Image.fromarray(np.clip(grey / 257 if grey.max(initial=0) > 255 else grey, 0, 255).astype(np.uint8)).convert("RGB")
+    if photo.mode.startswith("I") or photo.mode == "F":
+        return Image.fromarray(_eight_bits(photo)).convert("RGB")
     if photo.has_transparency_data:
         white = Image.new("RGBA", photo.size, "white")
         return Image.alpha_composite(white, photo.convert("RGBA")).convert("RGB")
     return photo.convert("RGB")
+
+
+def _eight_bits(photo: Image.Image) -> NDArray[np.uint8]:
+    """Return grey of more than 8 bits as uint8 (height, width): 65535 is white, as viewers show it.
+
+    Pillow's modes of 32 bits and of decimals do not say what white is; there the brightest pixel tells: 1, 255 or 65535.
+    """
+    grey = np.nan_to_num(np.asarray(photo, np.float64))
+    brightest = 65535 if photo.mode.startswith("I;16") else grey.max(initial=0)
+    white = next((white for white in (1, 255) if brightest <= white and (white > 1 or photo.mode == "F")), 65535)
+    return np.clip(np.rint(grey * (255 / white)), 0, 255).astype(np.uint8)
 
 
 def _scaled(path: Path, pixels: Pixels, view: View) -> Pixels:

@@ -65,7 +65,7 @@ class Dataset:
         items: in the order of the source.
         labels: the class names, in the order of the scores' columns.
         several: whether an item may have more than one label, or none.
-        layout: what the source was read as, such as `class folders`.
+        layout: what the source was read as, one of LAYOUTS, such as `folders`.
         problems: what was left out, and why.
     """
 

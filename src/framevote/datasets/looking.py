@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from framevote.datasets.items import Item
-from framevote.errors import InputError
+from framevote.errors import InputError, UsageError
 from framevote.photos import read_photo
 from framevote.records import Frame, View
 from framevote.video import Video, open_video
 
 FRAMES = 16
 """How many frames of a video are looked at unless told otherwise."""
-
 
 # Times that lie further apart than so many seconds are sought one by one; nearer ones are passed on the way.
 _FAR = 10.0
@@ -27,7 +26,10 @@ def frames_of(item: Item, view: View | None = None, most: int = FRAMES) -> Itera
 
     Raises:
         InputError: the file cannot be read, or the piece does not lie within the video.
+        UsageError: `most` is below 1.
     """
+    if most < 1:
+        raise UsageError(f"A video is looked at in at least 1 frame. Received: {most!r}")
     if item.kind == "photo":
         yield read_photo(item.path, view)
         return
