@@ -1,4 +1,4 @@
-"""How steady a timeline is, and how well two of them agree."""
+"""How steady a timeline is, how well two of them agree, and how well probabilities keep what they promise."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +33,29 @@ def agreement(a: Sequence[Segment], b: Sequence[Segment]) -> float:
     covered = float(widths[(one >= 0) | (other >= 0)].sum())
     same = float(widths[(one >= 0) & (one == other)].sum())
     return same / covered if covered > 0 else 1.0
+
+
+def expected_calibration_error(confidence: Any, correct: Any, bins: int = 15) -> float:
+    """Return how far probabilities are from what comes true, on average: 0 is perfectly calibrated, 1 the worst.
+
+    Answers are put into `bins` of equal width by their confidence, (0, 1/bins] first; of each bin the share that is right is
+    compared with the mean confidence, and the differences are averaged by the number of answers (Naeini et al., "Obtaining Well
+    Calibrated Probabilities Using Bayesian Binning", AAAI 2015; Guo et al., "On Calibration of Modern Neural Networks", ICML 2017).
+
+    Args:
+        confidence: (N,) probabilities of the answers, 0 to 1; none at all give 0.0.
+        correct: (N,) whether each answer is right.
+        bins: how many bins there are.
+    """
+    sure, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
+    gaps = np.bincount(calibration_bins(sure, bins), weights=sure - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(sure)) if len(sure) else 0.0
+
+
+def calibration_bins(confidence: Any, bins: int = 15) -> NDArray[np.intp]:
+    """Return which of `bins` equal-width bins each confidence lies in: 0 for (0, 1/bins] and for 0 itself."""
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
+    return np.searchsorted(edges, np.asarray(confidence, np.float64), side="left")
 
 
 def _shown(segments: Sequence[Segment], names: dict[str, int], times: Floats) -> NDArray[np.int64]:
