@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from framevote.errors import InputError
@@ -62,14 +61,14 @@ def _rgb(photo: Image.Image) -> Image.Image:
     return photo.convert("RGB")
 
 
-def _eight_bits(photo: Image.Image) -> NDArray[np.uint8]:
+def _eight_bits(photo: Image.Image) -> Pixels:
     """Return grey of more than 8 bits as uint8 (height, width): 65535 is white, as viewers show it.
 
     Pillow's modes of 32 bits and of decimals do not say what white is; there the brightest pixel tells: 1, 255 or 65535.
     """
     grey = np.nan_to_num(np.asarray(photo, np.float64))
-    brightest = 65535 if photo.mode.startswith("I;16") else grey.max(initial=0)
-    white = next((white for white in (1, 255) if brightest <= white and (white > 1 or photo.mode == "F")), 65535)
+    smaller = {"F": (1, 255), "I": (255,)}.get(photo.mode, ())
+    white = next((white for white in smaller if grey.max(initial=0) <= white), 65535)
     return np.clip(np.rint(grey * (255 / white)), 0, 255).astype(np.uint8)
 
 
