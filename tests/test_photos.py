@@ -49,7 +49,7 @@ STORED = {
     3: lambda p: p[::-1, ::-1],
     4: lambda p: p[::-1],
     5: lambda p: p.transpose(1, 0, 2),
-    6: lambda p: np.rot90(p),
+    6: np.rot90,
     7: lambda p: p[::-1, ::-1].transpose(1, 0, 2),
     8: lambda p: np.rot90(p, -1),
 }

@@ -17,6 +17,9 @@ _MM_NAME = re.compile(r".*(train|val|test).*list.*\.txt|.*list.*(train|val|test)
 _MM_LINE = re.compile(r"(\S.*?)((?:\s+\d+)+)")
 _MM_CLASSES = re.compile(r"(label_?map|class_?map|classes|class_?names|labels|classind).*\.txt", re.IGNORECASE)
 
+# What folders of lists are called: ucfTrainTestlist, testTrainMulti_7030_splits, annotations.
+_LISTS = re.compile("list|split|annotation", re.IGNORECASE)
+
 _HMDB_SIDES: dict[str, Side | None] = {"0": None, "1": "train", "2": "test"}
 
 # So many of the listed files are looked for to find the folder that they count from.
@@ -24,7 +27,7 @@ _SAMPLE = 20
 
 
 def is_ucf101(path: Path) -> bool:
-    """Return whether there are lists such as trainlist01.txt, in the folder or one below."""
+    """Return whether there are lists such as trainlist01.txt, in the folder or in one of lists below."""
     return bool(_lists(path, _UCF))
 
 
@@ -37,7 +40,7 @@ def read_ucf101(path: Path) -> Reading:
 
 
 def is_hmdb51(path: Path) -> bool:
-    """Return whether there are lists such as brush_hair_test_split1.txt, in the folder or one below."""
+    """Return whether there are lists such as brush_hair_test_split1.txt, in the folder or in one of lists below."""
     return bool(_lists(path, _HMDB))
 
 
@@ -65,11 +68,11 @@ def read_mmaction2(path: Path) -> Reading:
 
 
 def _lists(path: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """Return the lists of one split: that of the file that was given, or the first in the folder or one below."""
+    """Return the lists of one split: that of the file that was given, or the first in the folder or in one of lists below."""
     if path.is_file():
         given = pattern.fullmatch(path.name)
         return [one for one in files_in(path.parent, ".txt") if given and _split(one, pattern) == int(given[2])]
-    for folder in (path, *(path / name for name in subfolders(path))):
+    for folder in (path, *(path / name for name in subfolders(path) if _LISTS.search(name))):
         numbered = [(number, one) for one in files_in(folder, ".txt") if (number := _split(one, pattern))]
         if numbered:
             return [one for number, one in numbered if number == min(numbered)[0]]

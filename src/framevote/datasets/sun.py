@@ -9,17 +9,15 @@ from framevote.datasets.media import files_in, subfolders, walk
 from framevote.datasets.sources import Entry, Reading
 from framevote.errors import InputError
 
+_NAME = "SUN397"
 _LETTER = re.compile(r"[a-z]")
 _PARTITION = re.compile(r"(training|testing)_(\d+)\.txt", re.IGNORECASE)
 
 
 def is_sun(path: Path) -> bool:
-    """Return whether a folder holds scenes by their first letter."""
-    names = subfolders(_root(path))
-    letters = [name for name in names if _LETTER.fullmatch(name)]
-    if (_root(path) / "ClassName.txt").is_file():
-        return bool(letters)
-    return len(letters) > 1 and len(letters) == len(names) and all(subfolders(path / name) for name in letters)
+    """Return whether a folder holds scenes by their first letter, and says so: letters alone may well be classes."""
+    root = _root(path)
+    return (root.name == _NAME or (root / "ClassName.txt").is_file()) and any(map(_LETTER.fullmatch, subfolders(root)))
 
 
 def read_sun(path: Path) -> Reading:
@@ -36,7 +34,7 @@ def read_sun(path: Path) -> Reading:
 
 
 def _root(path: Path) -> Path:
-    return path / "SUN397" if (path / "SUN397").is_dir() else path
+    return path / _NAME if (path / _NAME).is_dir() else path
 
 
 def _entries(root: Path, photos: list[Path], sides: dict[str, Side]) -> Iterator[Entry]:
