@@ -6,6 +6,7 @@ This module imports Keras: `framevote.backbones` loads it when a model is built.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,9 +14,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.backbones.checkpoint import read_checkpoint
 from framevote.backbones.imagenet import lite0_weights
-from framevote.errors import ModelError, UsageError
+from framevote.backbones.weights import Given, Tensors, load_weights
+from framevote.errors import UsageError
 
 NAME = "efficientnet_lite0"
 SIZE = 224
@@ -53,7 +54,7 @@ def efficientnet_lite0(
 
     Args:
         include_top: end in class probabilities (N, classes); without, in the feature map, or in its mean with pooling="avg".
-        weights: "imagenet", None for random ones, or a file that `save_weights` wrote.
+        weights: "imagenet", None for random ones, or a file: of Keras, or a checkpoint like the package's.
         classes: the number of classes of the top; ImageNet's weights have 1000.
         pooling: "avg" ends a model without top in the embedding (N, 1280).
         input_shape: (height, width, 3) of the pictures.
@@ -121,21 +122,15 @@ def _normalise(x: Any, name: str) -> Any:
 
 
 def _load(model: keras.Model, weights: str | Path) -> None:
-    if weights == "imagenet":
-        _assign(model, read_checkpoint(lite0_weights()))
-        return
-    try:
-        model.load_weights(weights)
-    except Exception as error:  # Keras raises what its storage raises
-        raise ModelError(f"The weights {weights} do not fit {NAME}, or cannot be read. Expected a file that save_weights wrote.") from error
+    load_weights(model, lite0_weights() if weights == "imagenet" else weights, partial(_from_torch, model))
 
 
-def _assign(model: keras.Model, tensors: dict[str, NDArray[Any]]) -> None:
-    """Give each layer its weights from a checkpoint with PyTorch's names and axes."""
-    present = {layer.name: layer for layer in model.layers}
+def _from_torch(model: keras.Model, tensors: Tensors) -> Iterator[Given]:
+    """Yield each layer's weights from a checkpoint with the names of Lite0's packages for PyTorch."""
+    present = {layer.name for layer in model.layers}
     for name, prefix in _torch_names():
         if name in present:
-            present[name].set_weights(_layer_weights(name, prefix, tensors))
+            yield Given(name, _layer_weights(name, prefix, tensors))
 
 
 def _torch_names() -> Iterator[tuple[str, str]]:
@@ -150,13 +145,10 @@ def _torch_names() -> Iterator[tuple[str, str]]:
 
 def _layer_weights(name: str, prefix: str, tensors: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
     """Return one layer's weights in Keras's order and axes (PyTorch: out, in, height, width)."""
-    try:
-        kernel = tensors[f"{prefix}.weight"]
-        if name.endswith("bn"):
-            return [kernel, *(tensors[f"{prefix}.{part}"] for part in ("bias", "running_mean", "running_var"))]
-        if name == "predictions":
-            return [kernel.T, tensors[f"{prefix}.bias"]]
-    except KeyError as error:
-        raise ModelError(f"The checkpoint has no tensor {error} for the layer {name} of {NAME}.") from None
+    kernel = tensors[f"{prefix}.weight"]
+    if name.endswith("bn"):
+        return [kernel, *(tensors[f"{prefix}.{part}"] for part in ("bias", "running_mean", "running_var"))]
+    if name == "predictions":
+        return [kernel.T, tensors[f"{prefix}.bias"]]
     axes = (2, 3, 0, 1) if name.endswith("dwconv") else (2, 3, 1, 0)
     return [np.transpose(kernel, axes)]
