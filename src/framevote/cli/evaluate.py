@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from framevote.cli.batch import Tellings
     from framevote.evaluation import Evaluation
 
-_FRAMES = 16  # of a clip, as framevote.datasets.FRAMES, which is not loaded for --help
-
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model file (.fvm), or imagenet.", show_default=False)],
@@ -29,11 +27,13 @@ def evaluate(
         Literal["auto", "all", "train", "validation", "test"],
         typer.Option(help="Which part of the data; auto is what they mark as test, or all where nothing is marked."),
     ] = "auto",
-    frames: Annotated[int, typer.Option(min=1, help="How many frames of a clip to look at, at most.")] = _FRAMES,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="How many frames of a clip to look at, at most.", show_default="as in training, else 16")
+    ] = None,
     smoother: Annotated[str, typer.Option(help="The vote of the timelines. `framevote parts` lists what there is.")] = DEFAULT_SMOOTHER,
     unknown: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Answers below this probability are called unknown.", show_default="the model's")
-    ] = None,
+        float, typer.Option(min=0, max=1, help="Answers below this probability are called unknown, beside those the model calls so.")
+    ] = 0.0,
     precision: Annotated[
         Literal["auto", "f32", "bf16"], typer.Option(help="What the network computes in; auto is bf16 where the processor has it.")
     ] = "auto",

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from framevote.errors import missing_extra
 from framevote.evaluation.bootstrap import ROUNDS, Figure, figures
-from framevote.evaluation.statistics import BINS, DECIDED, statistics
+from framevote.evaluation.statistics import BINS, statistics
 from framevote.metrics import calibration_bins
 from framevote.records.checking import check, frozen
+
+DECIDED = 0.5
+"""With several labels and no thresholds, a label is said where its probability is at least this."""
 
 _MOST_POINTS = 300  # of a curve: more than a plot can show
 
@@ -24,12 +27,14 @@ class Answers:
         targets: bool (N, C), which labels each item has: exactly one unless it may have several.
         labels: the C class names.
         several: whether an item may have more than one label, or none.
+        thresholds: with several labels, the probability from which each is said; none: from 0.5.
     """
 
     probabilities: NDArray[np.float32]
     targets: NDArray[np.bool_]
     labels: tuple[str, ...]
     several: bool = False
+    thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))
@@ -39,6 +44,7 @@ class Answers:
         check(self.targets.shape == shape, "Answers", f"targets {shape}, as the probabilities", self.targets.shape)
         sound = bool(np.all((self.probabilities >= 0) & (self.probabilities <= 1)))  # NaN is not
         check(sound, "Answers", "probabilities from 0 to 1", "others")
+        check(len(self.thresholds) in (0, classes), "Answers", f"thresholds for each of {classes} labels, or none", len(self.thresholds))
         single = self.several or bool(np.all(self.targets.sum(axis=1) == 1))
         check(single, "Answers", "one label an item, unless it may have several", "items with more or none")
 
@@ -65,9 +71,9 @@ class Answers:
 
     @property
     def said(self) -> NDArray[np.bool_]:
-        """(N, C) the labels that are said: the winner, or with several all from a probability of 0.5 on."""
+        """(N, C) the labels that are said: the winner, or with several all that reach their thresholds."""
         if self.several:
-            return self.probabilities >= DECIDED
+            return np.asarray(self.probabilities >= np.array(self.thresholds or DECIDED, np.float32))
         return np.asarray(np.arange(len(self.labels)) == self.winners[:, None])
 
 
@@ -139,7 +145,7 @@ def classify(answers: Answers, groups: Any = None, seed: int = 0, rounds: int = 
         truth = answers.targets.argmax(axis=1)
         confusion = metrics.confusion_matrix(truth, answers.winners, labels=np.arange(len(answers.labels)))
     return Classification(
-        figures=figures(statistics(answers.probabilities, answers.targets, answers.several), held, seed, rounds),
+        figures=figures(statistics(answers.probabilities, answers.targets, answers.said, answers.several), held, seed, rounds),
         classes=tuple(_classes(answers)),
         confusion=confusion,
         reliability=reliability(answers),

@@ -2,8 +2,8 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.classifier import Classifier, load_model
-from framevote.datasets import FRAMES, Dataset, Item, Problem, frames_of
+from framevote.datasets import FRAMES, Dataset, Item, Problem, read_dataset
 from framevote.errors import InputError, UsageError
 from framevote.evaluation.bootstrap import Figure, figures
 from framevote.evaluation.classification import Answers, classify, scikit_metrics
-from framevote.evaluation.results import Evaluation, Making, Rejection, Thresholds
+from framevote.evaluation.looking import Looked, look
+from framevote.evaluation.results import Evaluation, Making, Rejection
 from framevote.evaluation.videos import compare_videos
+from framevote.model_file import Card
 from framevote.parts import DEFAULT_SMOOTHER, build
-from framevote.records import Frame, Progress
+from framevote.records import Progress
 from framevote.runtime import Device, Precision, RuntimeName
 from framevote.smoothing import Smoother
 
 SIDES = ("auto", "all", "train", "validation", "test")
-
-_Floats = NDArray[np.float32]
 
 
 def evaluate(
@@ -35,9 +35,9 @@ def evaluate(
     layout: str = "auto",
     group_by: str | None = None,
     side: str = "auto",
-    frames: int = FRAMES,
+    frames: int | None = None,
     smoother: str | Smoother = DEFAULT_SMOOTHER,
-    unknown: float | None = None,
+    unknown: float = 0.0,
     precision: Precision = "auto",
     device: Device = "cpu",
     runtime: RuntimeName | None = None,
@@ -56,9 +56,9 @@ def evaluate(
         layout: how the data are to be read, as `read_dataset` takes it.
         group_by: what groups the items, as `read_dataset` takes it; the intervals draw whole groups anew.
         side: `train`, `validation` or `test` as the data mark them; `all`; `auto` is what is marked test, or all where nothing is.
-        frames: how many frames of a clip are looked at, at most.
+        frames: how many frames of a clip are looked at, at most; None takes as many as in training, else 16.
         smoother: the vote of the timelines, as a part or its text.
-        unknown: answers below this probability (0–1) are called unknown; None takes the thresholds of the model's card.
+        unknown: answers below this probability (0–1) are called unknown, beside those that the model calls so by itself.
         precision: `auto`, `f32` or `bf16`.
         device: `cpu` or `gpu`.
         runtime: `openvino` or `keras`; None takes OpenVINO on the processor and Keras on a GPU.
@@ -76,45 +76,43 @@ def evaluate(
     scikit_metrics()
     vote: Smoother = build("smoother", smoother)
     classifier = load_model(model, precision=precision, device=device, runtime=runtime, notify=notify)
-    dataset = data if isinstance(data, Dataset) else _read(data, layout, group_by)
-    chosen = _chosen(dataset, side)
-    known, strange, problems = _shared(chosen, classifier)
-    scored = _scored(classifier, [*known, *strange], frames, progress)
-    read, rows = _readable(known, scored.means[: len(known)], len(classifier.labels))
-    if not read:
-        raise InputError(f"None of the {len(known)} items could be read. First problem: {scored.problems[0]}")
-    answers = Answers(rows, _targets(read, classifier.labels), classifier.labels, _several(dataset, classifier))
-    groups = np.array([item.group for item in read])
-    _, unseen = _readable(strange, scored.means[len(known) :], len(classifier.labels))
-    videos = compare_videos(read, classifier, vote, unknown or 0.0, progress)
-    thresholds = _thresholds(classifier, unknown)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
+    items, strangers, problems = _shared(_chosen(dataset, side), classifier)
+    most = frames or classifier.card.frames or FRAMES
+    looked, damaged = look(classifier, [*items, *strangers], most, progress)
+    known, strange = looked.of(items), looked.of(strangers)
+    if not known.items:
+        raise InputError(f"None of the {len(items)} items could be read. First problem: {damaged[0]}")
+    answers = _answers(known, classifier.card, dataset.several)
+    groups = np.array([item.group for item in known.items])
+    videos = compare_videos(known.items, classifier, vote, unknown, progress)
+    may_refuse = known.openness or unknown > 0
     return Evaluation(
-        making=_making(classifier, dataset, data, side, frames, vote, seed),
-        items=read,
+        making=_making(classifier, dataset, data, side, most, vote, seed),
+        items=known.items,
         answers=answers,
         classification=classify(answers, groups, seed),
-        rejection=_rejection(answers, groups, unseen, thresholds, seed) if thresholds else None,
-        strangers=len(unseen),
+        unknown=known.unknown(unknown),
+        rejection=_rejection(answers, groups, known, strange, unknown, seed) if may_refuse else None,
+        strangers=len(strange.items),
         timelines=videos.figures,
         videos=videos.compared,
-        problems=(*dataset.problems, *problems, *scored.problems, *videos.problems),
+        problems=(*dataset.problems, *problems, *damaged, *videos.problems),
     )
 
 
-def _check(side: str, frames: int, unknown: float | None) -> None:
+def _answers(known: Looked, card: Card, several: bool) -> Answers:
+    targets = Dataset(known.items, card.labels, several=True).targets
+    return Answers(known.probabilities, targets, card.labels, several or card.several, card.thresholds)
+
+
+def _check(side: str, frames: int | None, unknown: float) -> None:
     if side not in SIDES:
         raise UsageError(f"side is one of {', '.join(SIDES)}. Received: {side!r}")
-    if frames < 1:
+    if frames is not None and frames < 1:
         raise UsageError(f"frames is how many frames of a clip are looked at, at least 1. Received: {frames}")
-    if unknown is not None and not 0 <= unknown <= 1:
+    if not 0 <= unknown <= 1:
         raise UsageError(f"unknown is a probability from 0 to 1. Received: {unknown}")
-
-
-def _read(data: str | Path, layout: str, group_by: str | None) -> Dataset:
-    from framevote.datasets import read_dataset  # noqa: PLC0415
-
-    dataset: Dataset = read_dataset(Path(data), layout=layout, group_by=group_by)
-    return dataset
 
 
 def _chosen(dataset: Dataset, side: str) -> tuple[Item, ...]:
@@ -137,7 +135,7 @@ def _shared(items: Sequence[Item], classifier: Classifier) -> tuple[list[Item], 
 
     Of several labels, those that the model does not know are taken off.
     """
-    labels = set(classifier.labels)
+    labels = set(classifier.card.labels)
     counts = Counter(label for item in items for label in item.labels)
     if counts and not labels & counts.keys():
         raise UsageError(_nothing_shared(classifier, list(counts)))
@@ -158,13 +156,13 @@ def _nothing_shared(classifier: Classifier, labels: list[str]) -> str:
     hint = f" Nearest: {near[0]!r} and {near[1]!r}." if near else ""
     return (
         f"The model {classifier.name} knows none of the data's {len(labels)} labels ({_some(labels)}). "
-        f"Expected some of its {len(classifier.labels)}: {_some(classifier.labels)}.{hint}"
+        f"Expected some of its {len(classifier.card.labels)}: {_some(classifier.card.labels)}.{hint}"
     )
 
 
 def _near(label: str, classifier: Classifier) -> str | None:
     """Return the model's label that differs in case, or in a sign or two."""
-    folded = {name.casefold(): name for name in classifier.labels}
+    folded = {name.casefold(): name for name in classifier.card.labels}
     near = difflib.get_close_matches(label.casefold(), folded, n=1, cutoff=0.85)
     return folded[near[0]] if near else None
 
@@ -173,74 +171,9 @@ def _some(labels: Sequence[str]) -> str:
     return ", ".join(labels[:3]) + (" …" if len(labels) > 3 else "")
 
 
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """The mean probabilities of each item (None: it could not be read), and why some could not."""
-
-    means: list[_Floats | None]
-    problems: list[Problem]
-
-
-def _scored(classifier: Classifier, items: Sequence[Item], most: int, progress: Progress | None) -> _Scored:
-    """Score the frames of all items in one stream: item by item, the network would wait for each to be opened."""
-    owners: list[int] = []
-    damaged: dict[int, Problem] = {}
-    sums: list[NDArray[np.float64] | None] = [None] * len(items)
-    done = 0
-    for block in classifier.stream(_frames(items, classifier, most, owners, damaged)):
-        for row, owner in zip(block.values, owners[done : done + len(block)], strict=True):
-            before = sums[owner]
-            sums[owner] = row.astype(np.float64) if before is None else before + row
-        done += len(block)
-        if progress:
-            progress(float(owners[done - 1] + 1), done)
-    counts = np.bincount(np.array(owners, np.int64), minlength=len(items))
-    means = [_mean(total, counts[number], number in damaged) for number, total in enumerate(sums)]
-    return _Scored(means, list(damaged.values()))
-
-
-def _mean(total: NDArray[np.float64] | None, count: int, damaged: bool) -> _Floats | None:
-    return None if total is None or damaged else np.clip(total / count, 0, 1).astype(np.float32)
-
-
-def _frames(items: Sequence[Item], classifier: Classifier, most: int, owners: list[int], damaged: dict[int, Problem]) -> Iterator[Frame]:
-    """Yield the frames of all items one after another, timed by a running count; whose each is, is noted in `owners`."""
-    for number, item in enumerate(items):
-        before = len(owners)
-        try:
-            for frame in frames_of(item, classifier.view, most):
-                owners.append(number)
-                yield replace(frame, time=float(len(owners)), duration=1.0)
-            if len(owners) == before:
-                damaged[number] = Problem(str(item.path), "no picture is shown within the piece; expected at least one.")
-        except InputError as error:
-            damaged[number] = Problem(str(item.path), str(error))
-
-
-def _readable(items: Sequence[Item], means: Sequence[_Floats | None], classes: int) -> tuple[tuple[Item, ...], _Floats]:
-    """Return the items that could be read, and their rows (N, C)."""
-    pairs = [(item, mean) for item, mean in zip(items, means, strict=True) if mean is not None]
-    return tuple(item for item, _ in pairs), np.array([mean for _, mean in pairs], np.float32).reshape(-1, classes)
-
-
-def _targets(items: Sequence[Item], labels: tuple[str, ...]) -> NDArray[np.bool_]:
-    return Dataset(tuple(items), labels, several=True).targets
-
-
-def _several(dataset: Dataset, classifier: Classifier) -> bool:
-    return dataset.several or bool(getattr(classifier.card, "several", False))
-
-
-def _thresholds(classifier: Classifier, unknown: float | None) -> Thresholds:
-    if unknown is not None:
-        return (unknown,) * len(classifier.labels)
-    return tuple(getattr(classifier.card, "thresholds", ()))
-
-
-def _rejection(answers: Answers, groups: NDArray[Any], unseen: _Floats, thresholds: Thresholds, seed: int) -> Rejection:
+def _rejection(answers: Answers, groups: NDArray[Any], known: Looked, strange: Looked, least: float, seed: int) -> Rejection:
     """Return how many known items are kept and rightly named, and how many strangers are caught."""
-    least = np.asarray(thresholds, np.float32)
-    kept = answers.confidence >= least[answers.winners]
+    kept = ~known.unknown(least)
     parts = np.stack([kept, kept & answers.hits], axis=1).astype(np.float32)
 
     def of_known(weights: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
@@ -250,10 +183,11 @@ def _rejection(answers: Answers, groups: NDArray[Any], unseen: _Floats, threshol
 
     told = figures(of_known, groups, seed)
     caught = Figure(float("nan"))
-    if len(unseen):
-        low = (unseen.max(axis=1) < least[unseen.argmax(axis=1)]).astype(np.float32)
-        caught = figures(lambda weights: {"caught": (weights @ low) / weights.sum(axis=1)}, np.arange(len(low)), seed)["caught"]
-    return Rejection(thresholds, told["kept"], told["accuracy"], len(unseen), caught)
+    if strange.items:
+        low = strange.unknown(least).astype(np.float32)
+        mean = lambda weights: {"caught": (weights @ low) / weights.sum(axis=1)}  # noqa: E731
+        caught = figures(mean, [item.group for item in strange.items], seed)["caught"]
+    return Rejection(known.openness, least, told["kept"], told["accuracy"], len(strange.items), caught)
 
 
 def _making(
@@ -275,6 +209,6 @@ def _making(
         frames=frames,
         smoother=repr(vote),
         seed=seed,
-        training=dict(getattr(card, "metrics", None) or {}),
+        training=dict(card.metrics),
         versions={name: version(name) for name in packages},
     )

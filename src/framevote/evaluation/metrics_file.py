@@ -104,9 +104,9 @@ def _unknown(evaluation: Evaluation) -> dict[str, Any] | None:
     told = evaluation.rejection
     if not told:
         return None
-    labels = evaluation.answers.labels
     return {
-        "thresholds": {label: _number(value) for label, value in zip(labels, told.thresholds, strict=True)},
+        "openness": told.openness,
+        "least": told.least,
         "kept": _figure(told.kept),
         "accuracy_of_kept": _figure(told.accuracy),
         "strangers": told.strangers,

@@ -20,7 +20,12 @@ _MOST_PAIRS = 10
 _TRAINING = {
     "accuracy": "accuracy on groups that were held out",
     "accuracy_sd": "… its standard deviation over the folds",
+    "mean_class_accuracy": "mean class accuracy",
+    "mean_average_precision": "mean average precision",
     "random_split_accuracy": "accuracy that a random split would have shown",
+    "items": "items that were held out in turn",
+    "nll": "negative log-likelihood",
+    "ece_before": "calibration error before calibration",
     "ece": "calibration error after calibration",
     "temperature": "temperature",
 }
@@ -80,10 +85,10 @@ def _rejection(evaluation: Evaluation) -> dict[str, Any] | None:
     rejection = evaluation.rejection
     if not rejection:
         return None
-    least, most = min(rejection.thresholds), max(rejection.thresholds)
-    told = number(least, 2) if least == most else f"{number(least, 2)} to {number(most, 2)}, by class"
+    by_itself = ["the model says unknown by itself"] if rejection.openness else []
+    asked = [f"answers below a probability of {number(rejection.least, 2)} are called unknown"] if rejection.least else []
     return {
-        "caption": f"When answers below a probability of {told} are called unknown",
+        "caption": f"When {' and '.join([*by_itself, *asked]) or 'nothing is called unknown'}",
         "rows": rejection_rows(rejection),
     }
 
@@ -131,7 +136,7 @@ def _classes(evaluation: Evaluation) -> dict[str, Any]:
     answers, result = evaluation.answers, evaluation.classification
     colours, labels = label_colours(answers.labels), answers.labels
     seen = sum(1 for row in result.classes)
-    some = f" Of {seen} classes, the {MOST_CONFUSED} that are most often mistaken." if seen > MOST_CONFUSED else ""
+    some = f" Of {seen} classes, at most {MOST_CONFUSED}: those most often taken for one another." if seen > MOST_CONFUSED else ""
     return {
         "confused": [(labels[truth], labels[answer], str(count)) for truth, answer, count in result.confused(_MOST_PAIRS)],
         "confusion": None if result.confusion is None else confusion_plot(result.confusion, labels),
@@ -155,7 +160,7 @@ def _body(evaluation: Evaluation) -> dict[str, Any]:
     decisions = "decisions on a label" if evaluation.answers.several else "answers"
     return {
         "reliability": reliability_plot(result.reliability, result.figures["ece"].value),
-        "reliability_caption": f"How often {decisions} of each probability are right. Bars below the line: the model is too sure.",
+        "reliability_caption": f"How often {decisions} of each probability are right. Below the line, it is too sure.",
         "curves": curves_plot(evaluation.answers, result.classes),
         "curves_caption": "Precision over recall; of many classes, the ten with the lowest average precision.",
         "mistakes": [

@@ -22,8 +22,9 @@ _BLUE, _RED = "#2f78b7", "#b3402a"
 _DARK = {_INK: "#ececed", _FAINT: "#4a4a4c", _BLUE: "#6db3ee", _RED: "#f08a70"}
 
 # Where more classes than this are seen, those are shown that are most often mistaken.
-MOST_CONFUSED, _MOST_CURVES, MOST_BARS = 40, 10, 40
+MOST_CONFUSED, _MOST_CURVES, MOST_BARS = 30, 10, 40
 _MOST_SIGNS = 24  # of a label
+_BARS = 5.6  # inches
 
 _STYLE: Any = {
     "svg.fonttype": "none",  # letters stay letters: the browser has fonts for every script
@@ -63,34 +64,42 @@ def confusion_plot(confusion: NDArray[np.int64], labels: Sequence[str]) -> Plot:
     counts = confusion[np.ix_(chosen, chosen)]
     shares = counts / np.maximum(confusion.sum(axis=1)[chosen], 1)[:, None]
     names = [_name(labels[column]) for column in chosen]
-    side = max(3.2, 0.34 * len(chosen)) if len(chosen) > 12 else max(2.6, 0.5 * len(chosen))
-    margin = 0.075 * max(map(len, names)) + 0.5
+    side = len(names) * (0.27 if len(names) > 12 else 0.5)
+    margin = 0.075 * max(map(len, names)) + 0.45
+    width, height = max(side + margin + 0.1, 3.2), side + margin + 0.1
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_axes(
-            (margin / (side + margin + 0.2), 0.1 / (side + margin + 0.1), side / (side + margin + 0.2), side / (side + margin + 0.1))
-        )
+        axes = figure.add_axes((margin / width, 0.05 / height, side / width, side / height))
         axes.imshow(np.ma.masked_equal(shares, 0), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        axes.grid(visible=True, which="minor")
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
         axes.set_xlabel("answer")
         axes.set_ylabel("truth")
-        axes.tick_params(length=0)
+        axes.tick_params(which="both", length=0)
         for row, column in zip(*np.nonzero(counts), strict=True):
             ink = "#ffffff" if shares[row, column] > 0.55 else "#000000"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=8)
+            axes.text(column, row, _short(int(counts[row, column])), ha="center", va="center", color=ink, fontsize=7)
 
-    alt = f"Confusion matrix of {len(chosen)} classes: of {int(confusion.sum())} answers {int(np.trace(confusion))} lie on the diagonal."
-    return _plot(draw, side + margin + 0.2, side + margin + 0.1, alt)
+    alt = f"Confusion matrix of {len(chosen)} classes: of {int(confusion.sum())} answers {int(np.trace(confusion))} are right."
+    return _plot(draw, width, height, alt)
 
 
 def most_confused(confusion: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return the classes that are seen, in order; of more than 40, the 40 that are most often mistaken or answered wrongly."""
+    """Return the classes that are seen, in order; of more than 30, at most 30 that are most often taken for one another."""
     seen = np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1))
-    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diag(confusion)
-    return np.sort(seen[np.argsort(-wrong[seen], kind="stable")][:MOST_CONFUSED])
+    if len(seen) <= MOST_CONFUSED:
+        return seen
+    wrong = confusion * ~np.eye(len(confusion), dtype=np.bool_)
+    truths, answers = np.nonzero(wrong)
+    order = np.argsort(-wrong[truths, answers], kind="stable")
+    pairs = np.stack([truths[order], answers[order]], axis=1).ravel()
+    chosen = list(dict.fromkeys(pairs.tolist()))[:MOST_CONFUSED]
+    return np.sort(np.array(chosen, np.intp)) if chosen else seen[:MOST_CONFUSED]
 
 
 def curves_plot(answers: Answers, classes: Sequence[ClassFigures]) -> Plot:
@@ -100,7 +109,8 @@ def curves_plot(answers: Answers, classes: Sequence[ClassFigures]) -> Plot:
     strokes = ("-", "--", "-.", ":")
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_axes((0.13, 0.12, 0.84, 0.84) if len(ranked) <= 1 else (0.13, 0.42, 0.84, 0.56))
+        foot = 0.19 + 0.035 * ((len(ranked) + 1) // 2)
+        axes = figure.add_axes((0.13, foot, 0.84, 0.98 - foot))
         for place, row in enumerate(ranked):
             recall, precision = precision_recall(answers, answers.labels.index(row.label))
             stroke = strokes[place % len(strokes)]
@@ -149,7 +159,7 @@ def classes_plot(result: Classification, labels: Sequence[str]) -> Plot:
     height, margin = 0.27 * len(rows) + 0.6, 0.075 * max(map(len, names)) + 0.15
 
     def draw(figure: Figure) -> None:
-        axes = figure.add_axes((margin / 7.2, 0.45 / height, (7.2 - margin - 0.6) / 7.2, (height - 0.5) / height))
+        axes = figure.add_axes((margin / _BARS, 0.45 / height, (_BARS - margin - 0.55) / _BARS, (height - 0.5) / height))
         places = np.arange(len(rows))
         values = [row.f1 for row in rows]
         axes.barh(places, values, 0.72, color=[_web(colours[row.label]) for row in rows], edgecolor=_INK, linewidth=0.5)
@@ -162,7 +172,7 @@ def classes_plot(result: Classification, labels: Sequence[str]) -> Plot:
         axes.margins(y=0.01)
 
     alt = "F1 of each class, the worst first: " + ", ".join(f"{row.label} {percent(row.f1)}" for row in rows[:5])
-    return _plot(draw, 7.2, height, alt + (" …" if len(rows) > 5 else "."))
+    return _plot(draw, _BARS, height, alt + (" …" if len(rows) > 5 else "."))
 
 
 def _plot(draw: Callable[[Figure], None], width: float, height: float, alt: str) -> Plot:

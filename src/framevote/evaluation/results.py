@@ -13,22 +13,22 @@ from framevote.evaluation.classification import Answers, Classification
 from framevote.evaluation.timelines import TimelineFigures
 from framevote.records import UNKNOWN, Segment
 
-Thresholds = tuple[float, ...]
-
 
 @dataclass(frozen=True)
 class Rejection:
-    """What becomes of items when those of a low probability are called unknown.
+    """What becomes of items when the model may call them unknown.
 
     Attributes:
-        thresholds: one for each label: below it, its answer is unknown.
+        openness: whether the model says so by itself, by what training found.
+        least: the probability below which answers are called unknown as well; 0 where nobody asked for one.
         kept: share of the items of known classes that get an answer.
         accuracy: share of these answers that are right.
         strangers: how many items show a class that the model has never seen.
         caught: share of the strangers that are called unknown; NaN where there are none.
     """
 
-    thresholds: Thresholds
+    openness: bool
+    least: float
     kept: Figure
     accuracy: Figure
     strangers: int
@@ -97,7 +97,8 @@ class Evaluation:
         items: those that the model could know, a row each of `answers`.
         answers: the model's probabilities beside the truth.
         classification: the figures.
-        rejection: what calling some unknown does; None where the model has no thresholds and none was given.
+        unknown: bool (N,), which items are called unknown; the answers tell which label they would have got.
+        rejection: what calling some unknown does; None where the model never does and no probability was asked for.
         strangers: how many items show only classes that the model does not know; they count in `rejection` alone.
         timelines: how well timelines agree; None where the data hold no pieces of videos.
         videos: the timelines, the worst first.
@@ -108,6 +109,7 @@ class Evaluation:
     items: tuple[Item, ...]
     answers: Answers
     classification: Classification
+    unknown: NDArray[np.bool_]
     rejection: Rejection | None = None
     strangers: int = 0
     timelines: TimelineFigures | None = None
@@ -117,13 +119,6 @@ class Evaluation:
     def __repr__(self) -> str:
         top1 = self.classification.figures["top1"].value
         return f"Evaluation({self.making.model!r}, {len(self.items)} items, top-1 {top1:.4f})"
-
-    @property
-    def answered_unknown(self) -> NDArray[np.bool_]:
-        """(N,) which items are called unknown."""
-        if not self.rejection:
-            return np.zeros(len(self.items), np.bool_)
-        return self.answers.confidence < np.asarray(self.rejection.thresholds)[self.answers.winners]
 
     def mistakes(self, most: int = 24) -> list[Mistake]:
         """Return the wrong answers of which the model was surest, the surest first."""

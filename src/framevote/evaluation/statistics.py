@@ -14,9 +14,6 @@ from framevote.metrics import calibration_bins
 BINS = 15
 """Of the calibration error and the reliability diagram."""
 
-DECIDED = 0.5
-"""With several labels, a label is said where its probability is at least this."""
-
 _TOP = 5
 _LEAST = float(np.finfo(np.float32).eps)  # a probability of 0 would cost infinitely much, and says no more than float32 can
 _MANY = 256  # shown items of a class from which running sums are quicker than a product of matrices
@@ -26,13 +23,13 @@ _Flags = NDArray[np.bool_]
 _Columns = dict[str, NDArray[np.float64]]
 
 
-def statistics(probabilities: _Floats, targets: _Flags, several: bool) -> Statistics:
+def statistics(probabilities: _Floats, targets: _Flags, said: _Flags, several: bool) -> Statistics:
     """Return what computes the headline figures from weights.
 
     top1: share of items whose most probable label is true; with several labels, of those items that have one.
     top5: share with a true label among the five most probable (only with more than five classes).
     mean_class_accuracy: mean over the classes of the share of their items for which they are said.
-    macro_f1: mean over the classes of F1. With several labels, those of a probability from 0.5 on are said.
+    macro_f1: mean over the classes of F1, of the labels that are said.
     map: mean over the classes of average precision, one class against the rest; no interpolation.
     ece: expected calibration error, 15 bins; of the winner's probability, or with several of every label's.
     nll: mean of -log of the true label's probability, or with several of every decision's (cross-entropy), in nats.
@@ -43,6 +40,7 @@ def statistics(probabilities: _Floats, targets: _Flags, several: bool) -> Statis
     Args:
         probabilities: float32 (N, C).
         targets: bool (N, C).
+        said: bool (N, C), which labels are said of each item: the winner, or with several those that are sure enough.
         several: whether an item may have more than one label, or none.
     """
     means = dict(_item_columns(probabilities, targets, several))
@@ -51,13 +49,13 @@ def statistics(probabilities: _Floats, targets: _Flags, several: bool) -> Statis
     gaps = _gaps(probabilities, targets, several)
     seen = np.flatnonzero(targets.any(axis=0))
     truth = targets[:, seen].astype(np.float32)
-    said = _said(probabilities, several)[:, seen].astype(np.float32)
+    claimed = said[:, seen].astype(np.float32)
     scores = probabilities[:, seen]
 
     def compute(weights: Weights) -> _Columns:
         sums = (weights @ parts).astype(np.float64)
         told = {name: _ratio(sums[:, 2 * at], sums[:, 2 * at + 1]) for at, name in enumerate(names)}
-        support, hits, claims = (np.asarray(weights @ columns, np.float64) for columns in (truth, truth * said, said))
+        support, hits, claims = (np.asarray(weights @ columns, np.float64) for columns in (truth, truth * claimed, claimed))
         told["mean_class_accuracy"] = _mean(hits, support, support > 0)
         told["macro_f1"] = _mean(2 * hits, support + claims, support > 0)
         told["map"] = _mean_average_precision(weights, scores, truth > 0)
@@ -86,10 +84,6 @@ def _item_columns(probabilities: _Floats, targets: _Flags, several: bool) -> Ite
 def _of_item(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (N,) the mean of each item's decisions (N, C), or the costs themselves where there is one for each item."""
     return np.asarray(costs.mean(axis=1) if costs.ndim == 2 else costs)
-
-
-def _said(probabilities: _Floats, several: bool) -> _Flags:
-    return probabilities >= DECIDED if several else np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
 
 
 def _gaps(probabilities: _Floats, targets: _Flags, several: bool) -> _Floats:

@@ -6,7 +6,6 @@ length are left out); a video is a pair of what was found and what is true.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,24 +181,26 @@ def _levenshtein(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def changes_a_minute(pairs: Iterable[Pair]) -> tuple[float, float]:
-    """Return label changes a minute of what was found and of the truth, from the first true second to the last of each video.
+    """Return label changes a minute of what was found and of the truth, over the seconds that have a true label, put together.
 
-    A change is a time at which the labels shown (none, one or more) are others than just before.
+    A change is a time at which what is shown (no label, one, or more) is something else than just before.
     """
     changes, seconds = np.zeros(2), 0.0
     for found, truth in pairs:
         if truth:
-            first, last = min(s.start for s in truth), max(s.end for s in truth)
-            changes += [_changes(segments, first, last) for segments in (found, truth)]
-            seconds += last - first
+            edges = _edges([*found, *truth])
+            truly = _shown(edges, truth)
+            counted = truly.any(axis=0)
+            seconds += float(np.diff(edges)[counted].sum())
+            changes += [np.diff(shown[:, counted], axis=1).any(axis=0).sum() for shown in (_shown(edges, found), truly)]
     found_rate, true_rate = changes * 60 / seconds if seconds else changes
     return float(found_rate), float(true_rate)
 
 
-def _changes(segments: Segments, first: float, last: float) -> int:
-    edges = np.unique(np.clip([first, last, *_edges(segments)], first, last))
-    shown = [_covered(edges, list(same)) for _, same in groupby(sorted(segments, key=lambda s: s.label), lambda s: s.label)]
-    return int(np.diff(np.array(shown), axis=1).any(axis=0).sum()) if shown else 0
+def _shown(edges: NDArray[np.float64], segments: Segments) -> NDArray[np.bool_]:
+    """Return (labels, E - 1): which label is shown in which of the stretches between edges."""
+    labels = sorted({segment.label for segment in segments})
+    return np.array([_covered(edges, [s for s in segments if s.label == label]) for label in labels]).reshape(-1, len(edges) - 1)
 
 
 def label_delay(pairs: Iterable[Pair]) -> Delay:
