@@ -63,9 +63,10 @@ def _missing(path: Path) -> str:
     if kind_of(path.name) is None:
         return f"{path.name} is neither photo nor video by its suffix"
     try:
-        return "" if path.is_file() else f"{path} is not on disk"
-    except (OSError, ValueError):
-        return f"{str(path)!r} cannot be the name of a file"
+        there = path.is_file()
+    except OSError as error:  # a name that is too long, or a folder that is closed
+        return f"{path} cannot be looked at: {error.strerror}"
+    return "" if there else f"{path if str(path).isprintable() else repr(str(path))} is not on disk"
 
 
 def _timed_photo(entry: Entry) -> str:

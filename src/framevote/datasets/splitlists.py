@@ -152,17 +152,15 @@ def _listed(source: Path, folder: Path, found: Iterable[Entry | Problem], order:
 
 
 def _root(folder: Path, paths: Sequence[Path]) -> Path:
-    """Return the folder in which most of the paths are found: the list's own, one below it, or one beside it."""
+    """Return the nearest folder in which listed files are found: the list's own, one below it, the one above, one beside it."""
     sample = paths[:: max(len(paths) // _SAMPLE, 1)]
-    near = (folder, *(folder / name for name in subfolders(folder)), folder.parent, *(folder.parent / n for n in subfolders(folder.parent)))
-    best, most = folder, 0
-    for candidate in near:
-        there = sum((candidate / path).is_file() for path in sample)
-        if there > most:
-            best, most = candidate, there
-        if most == len(sample):
-            break
-    return best
+    above = folder.absolute().parent
+    rings = ([folder], [folder / name for name in subfolders(folder)], [above], [above / name for name in subfolders(above)])
+    for ring in rings:
+        there = {candidate: sum((candidate / path).is_file() for path in sample) for candidate in ring}
+        if any(there.values()):
+            return max(there, key=lambda candidate: there[candidate])
+    return folder
 
 
 def _lines_if(path: Path) -> Iterator[tuple[str, str]]:
