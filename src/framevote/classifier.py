@@ -12,12 +12,13 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from framevote.backbones import efficientnet_lite0
+from framevote.backbones import Backbone, efficientnet_lite0
 from framevote.backbones.imagenet import WEIGHTS_VERSION, imagenet_labels, lite0_weights
+from framevote.calibration import known_share, tempered
 from framevote.errors import ModelError, OutputError, UsageError
 from framevote.export import export_model
 from framevote.model_file import FORMAT, SUFFIX, Card, ModelFile, read_model_file
-from framevote.records import Features, Frame, Image, Scores, View
+from framevote.records import UNKNOWN, Features, Frame, Image, Scores, View
 from framevote.runtime import Answer, Device, Precision, Runtime, RuntimeName, open_runtime
 
 IMAGENET = "imagenet"
@@ -34,10 +35,11 @@ class Classifier:
     Attributes:
         card: what the model is.
         fingerprint: 12 hexadecimal digits that name the content.
+        known_only: whether it never says unknown, even where it could.
     """
 
-    def __init__(self, file: ModelFile, runtime: Runtime) -> None:
-        self.card, self.fingerprint, self._runtime = file.card, file.fingerprint, runtime
+    def __init__(self, file: ModelFile, runtime: Runtime, known_only: bool = False) -> None:
+        self.card, self.fingerprint, self.known_only, self._runtime = file.card, file.fingerprint, known_only, runtime
 
     def __repr__(self) -> str:
         return (
@@ -51,8 +53,12 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The class names, one for each column of the scores."""
-        return self.card.labels
+        """The class names, one for each column of the scores; the last is `unknown` where the model can say so."""
+        return (*self.card.labels, UNKNOWN) if self._open else self.card.labels
+
+    @property
+    def _open(self) -> bool:
+        return self.card.openness is not None and not self.known_only
 
     @property
     def view(self) -> View:
@@ -69,15 +75,28 @@ class Classifier:
         """`cpu` or `gpu`: where the network runs."""
         return self._runtime.device
 
+    @property
+    def embedding(self) -> int:
+        """How many numbers describe a picture."""
+        return self._runtime.embedding
+
     def stream(self, frames: Iterable[Frame]) -> Iterator[Scores]:
         """Yield the scores of consecutive frames in blocks of about 32 rows; memory does not grow with their number.
 
         Raises:
             UsageError: a frame is not of the model's size.
         """
-        for places, (probabilities, _) in _blocks(self._answers(frames)):
+        for places, answer in _blocks(self._answers(frames)):
             times, durations, counts = (np.array(column, np.float64) for column in zip(*places, strict=True))
-            yield Scores(_tempered(probabilities, self.card.temperature), times, durations, counts, self.labels)
+            yield Scores(self._values(answer), times, durations, counts, self.labels)
+
+    def _values(self, answer: Answer) -> NDArray[np.float32]:
+        """Return calibrated probabilities (B, C); with a last column for what is unknown, they are shares of what is known."""
+        values = tempered(answer.probabilities, self.card.temperature, self.card.several)
+        if not self._open or self.card.openness is None:
+            return values
+        known = known_share(self.card.openness, values, answer.familiarity)[:, None]
+        return np.concatenate([values * known, 1 - known], axis=1)
 
     def scores(self, frames: Iterable[Frame]) -> Scores:
         """Return the class probabilities of frames: a row for each, in their order."""
@@ -85,10 +104,15 @@ class Classifier:
 
     def embed(self, frames: Iterable[Frame]) -> Features:
         """Return the embeddings of frames: a row for each, in their order."""
-        blocks = [([place[0] for place in places], embedding) for places, (_, embedding) in _blocks(self._answers(frames))]
+        blocks = list(self.embed_stream(frames))
         if not blocks:
-            return Features(np.empty((0, self._runtime.embedding), np.float32), np.empty(0))
-        return Features(np.concatenate([values for _, values in blocks]), np.concatenate([times for times, _ in blocks]))
+            return Features(np.empty((0, self.embedding), np.float32), np.empty(0))
+        return Features(np.concatenate([block.values for block in blocks]), np.concatenate([block.times for block in blocks]))
+
+    def embed_stream(self, frames: Iterable[Frame]) -> Iterator[Features]:
+        """Yield the embeddings of frames in blocks of about 32 rows, in their order."""
+        for places, answer in _blocks(self._answers(frames)):
+            yield Features(answer.embedding, np.array([place[0] for place in places], np.float64))
 
     def _answers(self, frames: Iterable[Frame]) -> Iterator[tuple[list[_Place], Answer]]:
         """Yield the network's answers beside the frames that they belong to; only those under way are remembered."""
@@ -125,16 +149,8 @@ def _blocks(answers: Iterable[tuple[list[_Place], Answer]]) -> Iterator[tuple[li
 
 
 def _joined(gathered: list[tuple[list[_Place], Answer]]) -> tuple[list[_Place], Answer]:
-    probabilities, embeddings = (np.concatenate([answer[i] for _, answer in gathered]) for i in (0, 1))
-    return [place for places, _ in gathered for place in places], (probabilities, embeddings)
-
-
-def _tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Return softmax(logits / temperature) from softmax(logits): the power 1 / temperature, made to sum to 1 again."""
-    if temperature == 1:
-        return probabilities
-    powers = np.power(probabilities.astype(np.float64), 1 / temperature)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+    joined = Answer(*(np.concatenate(column) for column in zip(*(answer for _, answer in gathered), strict=True)))
+    return [place for places, _ in gathered for place in places], joined
 
 
 def load_model(
@@ -143,6 +159,7 @@ def load_model(
     precision: Precision = "auto",
     device: Device = "cpu",
     runtime: RuntimeName | None = None,
+    known_only: bool = False,
     notify: Callable[[str], None] | None = None,
 ) -> Classifier:
     """Return a model that is ready to score frames.
@@ -152,6 +169,7 @@ def load_model(
         precision: what the network computes in: `f32`, `bf16`, or `auto`: bf16 where the processor has it.
         device: `cpu`, or `gpu` for the Keras backend's.
         runtime: `openvino` or `keras`; None takes OpenVINO on the processor and Keras on a GPU.
+        known_only: never say unknown, but always the best of the model's labels.
         notify: is told in a sentence when something takes long: the ImageNet model is built on first use.
 
     Raises:
@@ -162,7 +180,7 @@ def load_model(
     if isinstance(model, Classifier):
         return model
     file = _imagenet(notify) if model == IMAGENET else read_model_file(_find(model))
-    return Classifier(file, open_runtime(file, precision, device, runtime))
+    return Classifier(file, open_runtime(file, precision, device, runtime), known_only)
 
 
 def _find(model: str | Path) -> Path:
@@ -186,6 +204,29 @@ def _imagenet(notify: Callable[[str], None] | None) -> ModelFile:
         except ModelError as error:
             _tell(notify, f"{error} It is built anew.")
     _build_imagenet(path, notify)
+    return read_model_file(path)
+
+
+def backbone_file(backbone: Backbone, notify: Callable[[str], None] | None = None) -> ModelFile:
+    """Return a backbone's model file, which gives embeddings, from the cache folder; exported on first use.
+
+    EfficientNet-Lite0 as it is built in is the ImageNet model, whose embeddings are the same.
+
+    Raises:
+        ModelError: the weights cannot be had, or the network cannot be exported.
+        MissingExtra: Keras or TensorFlow is absent.
+    """
+    if backbone == efficientnet_lite0():
+        return _imagenet(notify)
+    path = cache_folder() / f"{backbone.name.rpartition('/')[2]}-{backbone.fingerprint}-{FORMAT}{SUFFIX}"
+    if path.exists():
+        try:
+            return read_model_file(path)
+        except ModelError as error:
+            _tell(notify, f"{error} It is made anew.")
+    _open_folder(path.parent)
+    _tell(notify, f"Exporting {backbone} once; it is kept in {path.parent}")
+    export_model(backbone, Card(repr(backbone), (), repr(backbone), "", backbone.view), path)
     return read_model_file(path)
 
 
@@ -216,7 +257,7 @@ def _open_folder(folder: Path) -> None:
             return
     except OSError as error:
         raise OutputError(
-            f"The ImageNet model cannot be kept in {folder}: {error.strerror}. Set FRAMEVOTE_CACHE to a folder that can be written to."
+            f"The model cannot be kept in {folder}: {error.strerror}. Set FRAMEVOTE_CACHE to a folder that can be written to."
         ) from error
 
 

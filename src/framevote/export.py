@@ -19,29 +19,31 @@ from typing import Any
 
 import numpy as np
 
-from framevote.backbones import Backbone, classifying
+from framevote.assembly import Top, crowned, embedding_model
+from framevote.backbones import Backbone, classifying, find_backbone
 from framevote.engine import load_openvino
 from framevote.errors import Error, ModelError, missing_extra
-from framevote.model_file import GRAPH, KERAS, Card, write_model_file
-from framevote.parts import build
+from framevote.model_file import GRAPH, KERAS, Card, check_keras_file, write_model_file
 
-OUTPUTS = ("probabilities", "embedding")
+OUTPUTS = ("probabilities", "embedding", "familiarity")
 TOLERANCE = 1e-4
 _MOST_SECONDS = 1800
 _SUFFIX = ".keras"
 _REASON = "reason.txt"
+_TOP = "top.npz"
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 _PACKAGES = ("framevote", "keras", "tensorflow-cpu", "tensorflow", "openvino")
 
 
-def export_model(source: Path | Backbone, card: Card, path: Path) -> None:
+def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | None = None) -> None:
     """Write a model file.
 
     Args:
         source: a `.keras` file whose model takes uint8 (N, height, width, 3) and gives `probabilities` and `embedding`,
-            or a backbone, which is taken with its ImageNet top.
+            or a backbone: under a top, or with its ImageNet top, or, where the card names no labels, by itself.
         card: what the model is; the versions are filled in here.
         path: the `.fvm` file to write.
+        top: what is put on the source's embedding.
 
     Raises:
         MissingExtra: Keras or TensorFlow is absent.
@@ -54,7 +56,9 @@ def export_model(source: Path | Backbone, card: Card, path: Path) -> None:
         if importlib.util.find_spec(module) is None:
             raise missing_extra(package, "train", "Exporting a model")
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
-        _run_tensorflow(source, Path(folder))
+        if top:
+            top.save(Path(folder) / _TOP)
+        _run_tensorflow(source, Path(folder), bare=not card.labels)
         _check_card(card, Path(folder) / GRAPH)
         write_model_file(path, replace(card, versions=_versions()), Path(folder))
 
@@ -74,16 +78,17 @@ def _check_card(card: Card, graph: Path) -> None:
     openvino = load_openvino()
 
     model = openvino.Core().read_model(graph)
-    takes, gives = (port.partial_shape.to_string() for port in (model.input(), model.output("probabilities")))
-    expected = (f"[?,{card.view.height},{card.view.width},3]", f"[?,{len(card.labels)}]")
+    given = {name: port.partial_shape.to_string() for port in model.outputs for name in port.get_names()}
+    takes, gives = model.input().partial_shape.to_string(), given.get("probabilities", "none")
+    expected = (f"[?,{card.view.height},{card.view.width},3]", f"[?,{len(card.labels)}]" if card.labels else "none")
     if (takes, gives) != expected:
         raise ModelError(f"The card says pictures {expected[0]} and labels {expected[1]}. Received a network with {takes} and {gives}.")
 
 
-def _run_tensorflow(source: Path | Backbone, folder: Path) -> None:
+def _run_tensorflow(source: Path | Backbone, folder: Path, bare: bool) -> None:
     """Run this module as a process with TensorFlow; it fills the folder, or writes into it why not."""
     # -P: what lies in the working directory must not be imported.
-    command = [sys.executable, "-P", "-m", "framevote.export", "--", str(source), str(folder)]
+    command = [sys.executable, "-P", "-m", "framevote.export", *(["--bare"] if bare else []), "--", str(source), str(folder)]
     environment = {**os.environ, **_ENVIRONMENT}
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MOST_SECONDS, check=False)
@@ -109,43 +114,59 @@ def _failure(source: Path | Backbone, folder: Path, done: subprocess.CompletedPr
 def main(arguments: list[str] | None = None) -> None:
     """Export a `.keras` file or a backbone into a folder (in the TensorFlow process)."""
     parser = argparse.ArgumentParser(prog="python -m framevote.export", description=main.__doc__)
-    parser.add_argument("source", help="a .keras file, or a backbone's name")
-    parser.add_argument("folder", type=Path, help="where model.keras and openvino/ are written")
+    parser.add_argument("source", help="a .keras file, or a backbone's text")
+    parser.add_argument("folder", type=Path, help=f"where model.keras and openvino/ are written; {_TOP} in it is put on the source")
+    parser.add_argument("--bare", action="store_true", help="the embedding only")
     told = parser.parse_args(arguments)
     try:
-        _export(told.source, told.folder)
+        _export(told.source, told.folder, told.bare)
     except Exception as error:
         reason = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
         (told.folder / _REASON).write_text(reason, "utf-8")
         raise
 
 
-def _export(source: str, folder: Path) -> None:
+def _export(source: str, folder: Path, bare: bool) -> None:
     import keras  # noqa: PLC0415 - heavy
 
     openvino = load_openvino()
 
-    if source.endswith(_SUFFIX):
-        shutil.copyfile(source, folder / KERAS)
-    else:
-        classifying(build("backbone", source)).save(folder / KERAS)
-    model = keras.models.load_model(folder / KERAS, safe_mode=True)  # what is exported is what the file holds
+    _built(source, folder, bare)
+    model = keras.models.load_model(folder / KERAS, compile=False, safe_mode=True)  # what is exported is what the file holds
     with tempfile.TemporaryDirectory(prefix="framevote-") as saved:
         model.export(saved, format="tf_saved_model", verbose=False)
         converted = openvino.convert_model(saved)
-    _check_outputs(converted)
+    _check_outputs(converted, bare)
     converted.set_rt_info("saved_model", ["conversion_parameters", "input_model"])  # for a folder's name on this machine
     openvino.save_model(converted, folder / GRAPH, compress_to_fp16=False)  # in f16, answers would differ by 1e-2
     for batch in (1, 3):
         compare(model, folder / GRAPH, batch)
 
 
-def _check_outputs(converted: Any) -> None:
+def _built(source: str, folder: Path, bare: bool) -> None:
+    """Write the Keras model that is to be exported into the folder."""
+    import keras  # noqa: PLC0415 - heavy
+
+    top = Top.load(folder / _TOP) if (folder / _TOP).exists() else None
+    if source.endswith(_SUFFIX):
+        check_keras_file(Path(source), Path(source).name)
+        if not top:
+            shutil.copyfile(source, folder / KERAS)
+            return
+        model = keras.models.load_model(source, compile=False, safe_mode=True)
+    elif bare or top:
+        model = find_backbone(source)()
+    else:
+        model = classifying(find_backbone(source))
+    whole = crowned(model, top) if top else embedding_model(model) if bare else model
+    whole.save(folder / KERAS)
+
+
+def _check_outputs(converted: Any, bare: bool) -> None:
     named = {name for output in converted.outputs for name in output.get_names()}
-    if missing := [name for name in OUTPUTS if name not in named]:
-        raise ModelError(
-            f"A model for framevote has the outputs {' and '.join(OUTPUTS)}. Received: {', '.join(sorted(named))}; {missing[0]} is missing."
-        )
+    if missing := [name for name in OUTPUTS[1 if bare else 0 : 2] if name not in named]:
+        told, given = " and ".join(OUTPUTS[:2]), ", ".join(sorted(named))
+        raise ModelError(f"A model for framevote has the outputs {told}. Received: {given}; {missing[0]} is missing.")
 
 
 def compare(model: Any, graph: Path, batch: int) -> None:
@@ -157,7 +178,7 @@ def compare(model: Any, graph: Path, batch: int) -> None:
     expected = model.predict(pictures, verbose=0)
     compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     received = compiled(pictures)
-    for name in OUTPUTS:
+    for name in expected:
         # An embedding has no fixed scale: what counts is the distance against its largest number.
         scale = max(1.0, float(np.abs(expected[name]).max()))
         if not (distance := float(np.abs(expected[name] - received[name]).max()) / scale) <= TOLERANCE:

@@ -11,14 +11,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framevote.engine import load_openvino
 from framevote.errors import ModelError, UsageError, missing_extra
-from framevote.model_file import ModelFile
+from framevote.model_file import ModelFile, check_keras_file
 from framevote.records import Image
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 Precision: TypeAlias = Literal["auto", "f32", "bf16"]
 Device: TypeAlias = Literal["cpu", "gpu"]
 RuntimeName: TypeAlias = Literal["openvino", "keras"]
-Answer: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 PRECISIONS: tuple[Precision, ...] = ("auto", "f32", "bf16")
 DEVICES: tuple[Device, ...] = ("cpu", "gpu")
 RUNTIMES: tuple[RuntimeName, ...] = ("openvino", "keras")
+
+_OUTPUTS = ("probabilities", "embedding", "familiarity")
 
 # Images a request, by measurement (Zen 4, 2 cores, decoding 480p meanwhile; frames/s for 1, 2, 4, 8, 16 images):
 # bf16 155, 201, 234, 233, 220; f32 140, 145, 146, 143, 139. On a GPU a kernel's start weighs more.
@@ -40,6 +41,20 @@ _GPU_BATCH = 64
 
 # Requests for each one that runs: with two more waiting, an uneven decoder starves nothing (bf16 234 → 249 frames/s).
 _DEPTH = 3
+
+
+class Answer(NamedTuple):
+    """What a network says of B pictures, float32.
+
+    Attributes:
+        probabilities: (B, C), as the network gives them; C is 0 for a backbone.
+        embedding: (B, D).
+        familiarity: (B,), the similarity to what the model was trained on; NaN where the model does not measure it.
+    """
+
+    probabilities: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    familiarity: NDArray[np.float32]
 
 
 class Runtime(abc.ABC):
@@ -57,7 +72,7 @@ class Runtime(abc.ABC):
 
     @abc.abstractmethod
     def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
-        """Yield probabilities (B, C) and embeddings (B, D), float32, of consecutive images, in their order.
+        """Yield answers on consecutive images, in their order.
 
         Images are uint8 (height, width, 3) of the network's size and are pulled one at a time, as they are needed. What the
         iterable raises reaches the caller; answers that were under way by then are dropped.
@@ -101,8 +116,9 @@ class OpenVINORuntime(Runtime):
         self.batch = batch
         view = file.card.view
         self._compiled = _compile(core, file, [batch, view.height, view.width, 3], self.precision)
-        outputs = self._compiled.outputs
-        self.embedding = _check_shapes(file, {name: tuple(output.shape) for output in outputs for name in output.get_names()})
+        shapes = {name: tuple(output.shape) for output in self._compiled.outputs for name in output.get_names()}
+        self.embedding = _check_shapes(file, shapes)
+        self._outputs = tuple(name for name in _OUTPUTS if name in shapes)
 
     def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
         """Yield answers, a request's worth at a time; while one is awaited, all others are under way."""
@@ -119,14 +135,18 @@ class OpenVINORuntime(Runtime):
                 flight.append((request, count))
                 if len(flight) == room:
                     request, count = flight[0]
-                    yield _await(request, count)
+                    yield self._await(request, count)
                     requests.append(flight.popleft()[0])
             while flight:
-                yield _await(*flight[0])
+                yield self._await(*flight[0])
                 flight.popleft()
         finally:
             for request, _ in flight:
                 request.wait()
+
+    def _await(self, request: "openvino.InferRequest", count: int) -> Answer:
+        request.wait()
+        return _answer({name: request.get_tensor(name).data for name in self._outputs}, count)
 
 
 def _take_precision(asked: Precision, capabilities: Iterable[str]) -> str:
@@ -148,20 +168,21 @@ def _compile(core: Any, file: ModelFile, shape: list[int], precision: str) -> An
 
 
 def _check_shapes(file: ModelFile, shapes: dict[str, tuple[int | None, ...]]) -> int:
-    """Return the embedding's length; raise where the network does not give it and a probability for each label."""
+    """Return the embedding's length; raise where the network does not give what the card says."""
     labels = len(file.card.labels)
-    if len(shapes.get("probabilities", ())) != 2 or shapes["probabilities"][1] != labels or len(shapes.get("embedding", ())) != 2:
-        raise ModelError(
-            f"The network in {file.path.name} should give probabilities (N, {labels}) and an embedding (N, D). Received: {shapes}"
-        )
+    expected = {"embedding": None, **({"probabilities": labels} if labels else {}), **({"familiarity": 1} if file.card.openness else {})}
+    fits = [len(shapes.get(name, ())) == 2 and size in (None, shapes[name][1]) for name, size in expected.items()]
+    if not all(fits):
+        told = ", ".join(f"{name} (N, {size or 'D'})" for name, size in expected.items())
+        raise ModelError(f"The network in {file.path.name} should give {told}. Received: {shapes}")
     return int(shapes["embedding"][1] or 0)
 
 
-def _await(request: "openvino.InferRequest", count: int) -> Answer:
-    """Wait for a request and return copies of its first `count` rows."""
-    request.wait()
-    probabilities, embedding = (request.get_tensor(name).data[:count].copy() for name in ("probabilities", "embedding"))
-    return probabilities, embedding
+def _answer(given: dict[str, Any], count: int) -> Answer:
+    """Return copies of the first `count` rows of what a network gave; what it does not give is empty, or NaN."""
+    told = {name: np.array(given[name][:count], np.float32) for name in _OUTPUTS if name in given}
+    familiarity = told["familiarity"][:, 0] if "familiarity" in told else np.full(count, np.nan, np.float32)
+    return Answer(told.get("probabilities", np.empty((count, 0), np.float32)), told["embedding"], familiarity)
 
 
 @final
@@ -190,8 +211,8 @@ class KerasRuntime(Runtime):
         source, rows = iter(images), np.zeros(self._shape, np.uint8)
         while count := _copy(source, rows):
             with keras.device(self._place):
-                answer = self._model.predict_on_batch(rows)
-            yield np.asarray(answer["probabilities"][:count], np.float32), np.asarray(answer["embedding"][:count], np.float32)
+                given = self._model.predict_on_batch(rows)
+            yield _answer(given, count)
 
 
 def _copy(source: Iterator[Image], rows: NDArray[np.uint8]) -> int:
@@ -244,6 +265,7 @@ def _load_keras(file: ModelFile, place: str) -> Any:
     keras = _keras()
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         path = file.extract_keras(Path(folder))
+        check_keras_file(path, file.path.name)
         try:
             with keras.device(place):
                 return keras.models.load_model(path, compile=False, safe_mode=True)

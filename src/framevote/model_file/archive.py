@@ -1,25 +1,19 @@
-"""The model file: one `.fvm`, a stored zip of data and nothing that runs.
-
-model.keras          how to train on
-openvino/model.xml   how to run: probabilities and embedding from one pass, preprocessing inside the graph
-openvino/model.bin   its weights, float32
-card.json            labels, backbone, head, view, temperature, training data, versions
-"""
+"""Reading and writing the zip of a model file; everything that no model file of ours has is refused."""
 
 import hashlib
-import json
 import os
+import shutil
 import struct
 import tempfile
 import zipfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from framevote.errors import ModelError, OutputError
-from framevote.records import View
+from framevote.model_file.card import Card, card_text, read_card
 
-FORMAT = 1
 SUFFIX = ".fvm"
 
 KERAS = "model.keras"
@@ -32,37 +26,6 @@ _MOST_BYTES = {KERAS: 16 << 30, GRAPH: 256 << 20, WEIGHTS: 8 << 30, CARD: 64 << 
 
 # What zipfile raises for files that no zip program wrote.
 _DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error)
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a model is: everything that is no weight.
-
-    Attributes:
-        name: what the model is called.
-        labels: the class names, one for each probability.
-        backbone: the network's text as a part.
-        head: what stands on the backbone.
-        view: how a picture becomes the input, the same as in training.
-        temperature: the probabilities are softmax(logits / temperature); 1 leaves the network's own.
-        training: a summary of what it was trained on; None where nobody wrote one.
-        versions: of the packages that made it.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    backbone: str
-    head: str
-    view: View
-    temperature: float = 1.0
-    training: dict[str, Any] | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.labels or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"Card expects labels, no two alike. Received: {len(self.labels)} with {len(set(self.labels))} different")
-        if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"Card expects a temperature above 0. Received: {self.temperature}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,10 +49,15 @@ class ModelFile:
         return f"ModelFile({self.path.name!r}, {self.card.name}, {len(self.card.labels)} labels)"
 
     def extract_keras(self, folder: Path) -> Path:
-        """Write the Keras model into a folder and return where it lies."""
+        """Write the Keras model into a folder and return where it lies.
+
+        Raises:
+            ModelError: it is damaged. What it holds is looked at by `check_keras_file`, before Keras does.
+        """
         with _opened(self.path) as archive:
             target = folder / KERAS
-            target.write_bytes(_member(self.path, archive, KERAS))
+            with _damage_told(self.path, KERAS), archive.open(KERAS) as stored, target.open("wb") as file:
+                shutil.copyfileobj(stored, file)
         return target
 
 
@@ -105,7 +73,7 @@ def read_model_file(path: Path) -> ModelFile:
     digest = hashlib.sha256()
     for part in (card, graph, weights):
         digest.update(len(part).to_bytes(8, "little") + part)
-    return ModelFile(path, _card(path, card), graph, weights, digest.hexdigest()[:12])
+    return ModelFile(path, read_card(path.name, card), graph, weights, digest.hexdigest()[:12])
 
 
 def write_model_file(path: Path, card: Card, folder: Path) -> None:
@@ -122,7 +90,7 @@ def write_model_file(path: Path, card: Card, folder: Path) -> None:
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(zipfile.ZipInfo(CARD), _card_text(card))
+            archive.writestr(zipfile.ZipInfo(CARD), card_text(card))
             for member in (GRAPH, WEIGHTS, KERAS):
                 archive.write(folder / member, member)
         part.chmod(0o666 & ~_umask())
@@ -169,35 +137,13 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     """Return a member's bytes, its checksum compared."""
-    try:
+    with _damage_told(path, name):
         return archive.read(name)
+
+
+@contextmanager
+def _damage_told(path: Path, name: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, *_DAMAGED) as error:
         raise ModelError(f"{path.name}: {name} is damaged ({error}). Copy or export the model file again.") from None
-
-
-def _card_text(card: Card) -> str:
-    return json.dumps({"format": FORMAT, **asdict(card)}, indent=1, ensure_ascii=False)
-
-
-def _card(path: Path, text: bytes) -> Card:
-    """Return the card that a text holds; fields that this version does not know are left aside."""
-    try:
-        told = json.loads(text)
-        if (received := int(told.pop("format"))) > FORMAT:
-            raise ModelError(f"{path.name} has model format {received}; this framevote reads up to {FORMAT}. Install a newer framevote.")
-        view = View(**told.pop("view"))
-        known = {name: told[name] for name in Card.__dataclass_fields__ if name in told}
-        card = Card(**{**known, "labels": tuple(told["labels"]), "view": view})
-        _check_kinds(card)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path.name}: its card cannot be read ({type(error).__name__}: {error}). Export the model again.") from None
-    return card
-
-
-def _check_kinds(card: Card) -> None:
-    texts = (card.name, card.backbone, card.head, *card.labels, *card.versions, *card.versions.values())
-    sizes = (card.view.width, card.view.height)
-    if not (all(isinstance(text, str) for text in texts) and all(type(size) is int for size in sizes)):
-        raise TypeError("a name that is no text, or a size that is no whole number")
-    if not isinstance(card.temperature, int | float) or not isinstance(card.training, dict | None):
-        raise TypeError("a temperature that is no number, or a training summary that is no dict")

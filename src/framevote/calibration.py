@@ -1,0 +1,139 @@
+"""Probabilities that mean what they say: temperature, thresholds, and when to say unknown; fitted on held-out items.
+
+Applying what was fitted needs NumPy only; fitting needs SciPy and scikit-learn.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.model_file import Openness
+from framevote.records import FloatArray
+
+LOSS = 0.05
+"""The share of the known that is given up so that the unknown is caught."""
+
+_LEAST_SHARE = 0.002  # no picture is more certainly known, or unknown, than this leaves room for
+_LEAST_ROWS = 40  # a label that wins fewer held-out rows has no quantiles of its own
+_TINY = 1e-12
+
+
+def tempered(probabilities: FloatArray, temperature: float, several: bool = False) -> NDArray[np.float32]:
+    """Return softmax(logits / temperature) from softmax(logits), or with several labels the same of the sigmoid: (N, C).
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    if temperature == 1:
+        return np.asarray(probabilities, np.float32)
+    given = probabilities.astype(np.float64)
+    powers = np.power(given, 1 / temperature)
+    rest = np.power(1 - given, 1 / temperature) if several else 0.0
+    return np.asarray(powers / (powers + rest if several else powers.sum(axis=1, keepdims=True)), np.float32)
+
+
+def fit_temperature(
+    probabilities: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None = None, several: bool = False
+) -> float:
+    """Return the temperature (0.05 to 20) that makes held-out targets (N, C) most likely.
+
+    Args:
+        probabilities: (N, C) as the network gives them.
+        targets: which labels each row has.
+        weights: (N,), how much each row counts.
+        several: whether the probabilities are independent of each other.
+    """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - heavy
+
+    def loss(log: float) -> float:
+        return negative_log_likelihood(tempered(probabilities, float(np.exp(log)), several), targets, weights, several)
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def negative_log_likelihood(
+    probabilities: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None = None, several: bool = False
+) -> float:
+    """Return the mean negative logarithm of the probability of what is true; with several labels, of each decision."""
+    values = np.clip(probabilities.astype(np.float64), _TINY, 1 - _TINY if several else None)
+    losses = -np.log(np.where(targets, values, 1 - values)).mean(axis=1) if several else -np.log(values[targets])
+    return float(np.average(losses, weights=weights))
+
+
+def fit_thresholds(probabilities: FloatArray, targets: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Return for each of several labels the probability from which giving it has the best F1 on held-out rows.
+
+    0.5 where no row has the label.
+    """
+    from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 - heavy
+
+    found = []
+    for column, truth in zip(probabilities.T, targets.T, strict=True):
+        if not truth.any():
+            found.append(0.5)
+            continue
+        precision, recall, thresholds = precision_recall_curve(truth, column)
+        f1 = 2 * precision * recall / np.maximum(precision + recall, _TINY)
+        found.append(float(thresholds[int(f1[:-1].argmax())]))
+    return tuple(found)
+
+
+def known_share(openness: Openness, probabilities: FloatArray, familiarity: FloatArray) -> NDArray[np.float32]:
+    """Return how far each row (N,) is a picture of what the model knows, 0 to 1.
+
+    The less of two: how familiar the picture is (beside what was trained on), and how sure its label is (beside others). Each is
+    0.5 at its half value and 1 from its full value on, in a straight line between and below.
+    """
+    winners = probabilities.argmax(axis=1)
+    best = probabilities[np.arange(len(winners)), winners]
+    doubtful, sure = (np.array(values)[winners] for values in (openness.doubtful, openness.sure))
+    half, full = openness.familiar
+    ramps = np.minimum((best - doubtful) / (sure - doubtful), (familiarity - half) / (full - half))
+    return np.asarray(np.clip((1 + ramps) / 2, _LEAST_SHARE, 1 - _LEAST_SHARE), np.float32)
+
+
+def is_unknown(openness: Openness, probabilities: FloatArray, familiarity: FloatArray) -> NDArray[np.bool_]:
+    """Return for which rows (N,) unknown has a larger share than any label."""
+    known = known_share(openness, probabilities, familiarity)
+    return np.asarray(1 - known > known * probabilities.max(axis=1), np.bool_)
+
+
+def fit_openness(probabilities: FloatArray, familiarity: FloatArray, loss: float = LOSS) -> Openness:
+    """Return when to say unknown, so that the share `loss` of held-out rows of the known classes is called so.
+
+    Both tests look at the same tail of what they see on held-out rows, and the tail's share is found by bisection: together they
+    give up `loss`. The familiarity finds pictures that are like nothing in the training data; the probability finds those that
+    lie between its classes. Either alone misses what the other sees (recipes/sports.py measures it).
+
+    Args:
+        probabilities: (N, C), calibrated.
+        familiarity: (N,), each measured against training data that do not hold the row.
+        loss: the share of the known that is given up.
+    """
+    low, high = 0.0, 0.5
+    for _ in range(30):
+        middle = (low + high) / 2
+        given_up = is_unknown(_openness(probabilities, familiarity, middle), probabilities, familiarity).mean()
+        low, high = (middle, high) if given_up < loss else (low, middle)
+    found = _openness(probabilities, familiarity, low)
+    return Openness(found.familiar, found.doubtful, found.sure, float(is_unknown(found, probabilities, familiarity).mean()))
+
+
+def _openness(probabilities: FloatArray, familiarity: FloatArray, tail: float) -> Openness:
+    best, winners = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    own = [best[winners == label] for label in range(probabilities.shape[1])]
+    edges = [_edges(values if len(values) >= _LEAST_ROWS else best, tail) for values in own]
+    half, full = (tuple(side) for side in zip(*edges, strict=True))
+    return Openness(_edges(familiarity, tail), half, full, 0.0)
+
+
+def _edges(values: FloatArray, tail: float) -> tuple[float, float]:
+    """Return the quantiles below which `tail` and twice as many of the values lie, a hair apart at least."""
+    half, full = (float(edge) for edge in np.quantile(values.astype(np.float64), [tail, 2 * tail]))
+    return half, max(full, half + 1e-6)
+
+
+def as_targets(winners: NDArray[Any], count: int) -> NDArray[np.bool_]:
+    """Return class indices (N,) as bool (N, count)."""
+    return np.asarray(np.asarray(winners)[:, None] == np.arange(count), np.bool_)

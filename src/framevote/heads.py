@@ -1,0 +1,162 @@
+"""Heads: what learns the classes on a backbone's embeddings.
+
+`Average` is the first: a logistic classifier of single frames, whose answers the vote averages over time.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.assembly import Top
+from framevote.errors import InputError, PartError
+from framevote.parts import Part
+from framevote.records import FloatArray
+
+STRENGTHS = (0.01, 0.1, 1.0)
+"""What `strength=None` chooses from; on standardised embeddings of a thousand numbers, the optimum is flat and lies between."""
+
+PROTOTYPES = 16
+"""Prototypes a class. On photos of six sports against scenes, 8, 16 and 32 find the same; against a sport left out, more find more."""
+
+_MOST_NUMBERS = 250_000_000  # rows × classes: beyond that fitting would need more than 8 GB
+_ITERATIONS = 300
+_FLOPS = 2e10  # of a plain core; only to tell how long it will take
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Average(Part):
+    """A logistic classifier of single frames; a clip's answer is the average of its frames'.
+
+    Args:
+        strength: the inverse of the L2 penalty on standardised embeddings (scikit-learn's C), above 0; None chooses by held-out
+            likelihood.
+
+    Raises:
+        PartError: a strength that is no number above 0.
+    """
+
+    strength: float | None = None
+
+    def __post_init__(self) -> None:
+        fine = self.strength is None or (type(self.strength) in (int, float) and 0 < self.strength < math.inf)
+        if not fine:
+            raise PartError(f"Average takes strength: a number above 0, or None to choose it. Received: strength={self.strength!r}")
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """What to choose from."""
+        return STRENGTHS if self.strength is None else (self.strength,)
+
+    def __call__(self, values: FloatArray, targets: NDArray[np.bool_], weights: FloatArray, several: bool, strength: float) -> Top:
+        """Return the top fitted to rows."""
+        return fit_linear(values, targets, weights, several, strength)
+
+
+def fit_linear(
+    values: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None = None, several: bool = False, strength: float = 0.1
+) -> Top:
+    """Return a logistic classifier: one softmax over the classes, or with several labels a sigmoid for each.
+
+    The embeddings are standardised for the fit, and that is folded into the arrays that come out.
+
+    Args:
+        values: embeddings (R, D).
+        targets: which labels each row has, (R, C).
+        weights: (R,), how much each row counts.
+        several: whether a row may have more than one label, or none.
+        strength: inverse of the L2 penalty.
+
+    Raises:
+        InputError: rows × classes are more than memory holds.
+    """
+    check_size(len(values), targets.shape[1])
+    middle, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    spread = np.where(spread > 1e-6 * max(float(spread.max(initial=0)), 1e-12), spread, np.inf)
+    scaled = ((values - middle) / spread).astype(np.float32)
+    fit = _sigmoids if several else _softmax
+    kernel, bias = fit(scaled, targets, weights, strength)
+    kernel = kernel / spread[:, None]
+    return Top(kernel.astype(np.float32), (bias - middle @ kernel).astype(np.float32), several)
+
+
+def check_size(rows: int, classes: int) -> None:
+    """Refuse what would not fit into memory, before anything is computed.
+
+    Raises:
+        InputError: rows × classes are too many.
+    """
+    if rows * classes > _MOST_NUMBERS:
+        raise InputError(
+            f"{rows} pictures of {classes} classes are more than can be fitted at once. Expected at most {_MOST_NUMBERS // classes} "
+            f"pictures of so many classes: take fewer frames a clip (--frames), or fewer classes."
+        )
+
+
+def minutes(rows: int, numbers: int, classes: int, fits: int) -> float:
+    """Return about how many minutes so many fits take on one core; it is meant for a sentence, not for a promise."""
+    return 4 * rows * numbers * classes * 60 * fits / _FLOPS / 60
+
+
+def _softmax(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None, strength: float) -> tuple[FloatArray, FloatArray]:
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy
+
+    seen = np.flatnonzero(targets.any(axis=0))
+    model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3)
+    _quietly(model, scaled, targets.argmax(axis=1), weights)
+    # Of two classes scikit-learn fits the difference.
+    kernel, bias = (model.coef_, model.intercept_) if len(seen) > 2 else _both(model.coef_, model.intercept_)
+    full, level = np.zeros((scaled.shape[1], targets.shape[1])), np.full(targets.shape[1], -30.0)
+    full[:, seen], level[seen] = kernel.T, bias
+    return full, level
+
+
+def _both(difference: FloatArray, bias: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return np.concatenate([-difference / 2, difference / 2]), np.concatenate([-bias / 2, bias / 2])
+
+
+def _sigmoids(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None, strength: float) -> tuple[FloatArray, FloatArray]:
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy
+
+    kernel, bias = np.zeros((scaled.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
+    for column, truth in enumerate(targets.T):
+        if truth.all() or not truth.any():  # nothing to tell apart
+            bias[column] = 30.0 if truth.all() else -30.0
+            continue
+        model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3)
+        _quietly(model, scaled, truth, weights)
+        kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+    return kernel, bias
+
+
+def _quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic], weights: FloatArray | None) -> None:
+    """Fit; that it stopped before the last digit was settled is no news to a user."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(scaled, truth, sample_weight=weights)  # type: ignore[attr-defined]
+
+
+def fit_prototypes(values: FloatArray, targets: NDArray[np.bool_], seed: int = 0) -> NDArray[np.float32]:
+    """Return prototypes (D, K), columns of length 1: the centres of up to 16 clusters of each class's directions.
+
+    A picture that is near none of them is like nothing that was trained on. Spherical k-means, Dhillon and Modha 2001, by
+    scikit-learn's k-means on vectors of length 1.
+    """
+    from sklearn.cluster import KMeans  # noqa: PLC0415 - heavy
+
+    lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+    directions = (values / np.maximum(lengths, 1e-12)).astype(np.float32)
+    centres = []
+    for truth in targets.T:
+        own = np.unique(directions[truth], axis=0)
+        if len(own):
+            count = min(PROTOTYPES, len(own))
+            centres.append(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_)
+    joined = np.concatenate(centres)
+    return np.asarray((joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12)).T, np.float32)

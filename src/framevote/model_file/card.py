@@ -1,0 +1,134 @@
+"""The card of a model: everything that is no weight, as a value and as JSON."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from framevote.errors import ModelError
+from framevote.records import View
+
+FORMAT = 2
+"""The newest layout that is read, and the one that is written. 2: `several`, `thresholds`, `openness`, `metrics`, `frames`."""
+
+
+@dataclass(frozen=True)
+class Openness:
+    """When a model says that it does not know: numbers that training reads off held-out items (`framevote.calibration`).
+
+    Attributes:
+        familiar: similarity to the nearest prototype at which a picture is half familiar, and from which it is fully so.
+        doubtful: for each label, the probability at which a picture that it wins is half known.
+        sure: for each label, the probability from which it is fully known.
+        loss: the share of held-out items of the known classes that are called unknown so.
+    """
+
+    familiar: tuple[float, float]
+    doubtful: tuple[float, ...]
+    sure: tuple[float, ...]
+    loss: float
+
+    def __post_init__(self) -> None:
+        if len(self.familiar) != 2 or not _numbers((*self.familiar, *self.doubtful, *self.sure, self.loss)):
+            raise ValueError("Openness expects two similarities, and numbers everywhere")
+        pairs = [self.familiar, *zip(self.doubtful, self.sure, strict=True)]
+        if any(half >= full for half, full in pairs):
+            raise ValueError("Openness expects each half value below its full one")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is: everything that is no weight.
+
+    Attributes:
+        name: what the model is called.
+        labels: the class names, one for each probability; none where the file is a backbone that gives embeddings only.
+        backbone: the network's text as a part.
+        head: what stands on the backbone.
+        view: how a picture becomes the input, the same as in training.
+        temperature: the probabilities are softmax(logits / temperature), or with several labels their sigmoid; 1 leaves the network's own.
+        several: whether a picture may have more than one label, or none.
+        thresholds: with several labels, the probability from which each is given; else empty.
+        openness: when the model says unknown; None where it never does.
+        frames: how many frames of a clip were looked at in training; 0 where nobody says.
+        training: a summary of what it was trained on; None where nobody wrote one.
+        metrics: what training measured on held-out data.
+        versions: of the packages that made it.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    backbone: str
+    head: str
+    view: View
+    temperature: float = 1.0
+    several: bool = False
+    thresholds: tuple[float, ...] = ()
+    openness: Openness | None = None
+    frames: int = 0
+    training: dict[str, Any] | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"Card expects labels, no two alike. Received: {len(self.labels)} with {len(set(self.labels))} different")
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"Card expects a temperature above 0. Received: {self.temperature}")
+        for name, values in (("thresholds", self.thresholds), ("openness", self.openness.doubtful if self.openness else ())):
+            if len(values) not in (0, len(self.labels)):
+                raise ValueError(f"Card expects {name} for each of the {len(self.labels)} labels. Received: {len(values)}")
+
+
+def card_text(card: Card) -> str:
+    """Return the card as JSON."""
+    return json.dumps({"format": FORMAT, **asdict(card)}, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def read_card(name: str, text: bytes) -> Card:
+    """Return the card that a text holds; fields that this version does not know are left aside.
+
+    Raises:
+        ModelError: the text of the file `name` is no card, or of a newer format.
+    """
+    try:
+        told = json.loads(text)
+        if (received := int(told.pop("format"))) > FORMAT:
+            raise ModelError(f"{name} has model format {received}; this framevote reads up to {FORMAT}. Install a newer framevote.")
+        known = {field: told[field] for field in Card.__dataclass_fields__ if field in told}
+        card = Card(**{**known, **_values(told)})
+        _check_kinds(card)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{name}: its card cannot be read ({type(error).__name__}: {error}). Export the model again.") from None
+    return card
+
+
+def _values(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that are more than what JSON gives back."""
+    openness = told.get("openness")
+    return {
+        "labels": tuple(told["labels"]),
+        "view": View(**told["view"]),
+        "thresholds": tuple(told.get("thresholds", ())),
+        "openness": Openness(**{name: _plain(openness[name]) for name in Openness.__dataclass_fields__}) if openness else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_kinds(card: Card) -> None:
+    texts = (card.name, card.backbone, card.head, *card.labels, *card.versions, *card.versions.values())
+    sizes = (card.view.width, card.view.height, card.frames)
+    if not (all(isinstance(text, str) for text in texts) and all(type(size) is int for size in sizes)):
+        raise TypeError("a name that is no text, or a size that is no whole number")
+    if not _numbers((card.temperature, *card.thresholds)) or not isinstance(card.several, bool):
+        raise TypeError("a temperature or threshold that is no number")
+    if not isinstance(card.training, dict | None) or not isinstance(card.metrics, dict):
+        raise TypeError("a training summary or metrics that are no dict")
+
+
+def _numbers(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) for value in values)

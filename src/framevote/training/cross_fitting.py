@@ -1,0 +1,195 @@
+"""Held-out answers: what heads say of items that they were not fitted on, and all that is read off them.
+
+Everything that is chosen (the strength, the temperature) is chosen twice: for the model, by all held-out answers; and for the
+figures, for each fold by the other folds only, so that no figure is better than a new item would find it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.assembly import Top
+from framevote.calibration import as_targets, fit_openness, fit_temperature, fit_thresholds, negative_log_likelihood, tempered
+from framevote.features import Rows
+from framevote.heads import Average, fit_prototypes
+from framevote.metrics import expected_calibration_error
+from framevote.model_file import Openness
+from framevote.records import UNKNOWN, FloatArray
+from framevote.splits import Fold
+
+_LEAST_OPEN = 100
+"""Held-out rows below which nothing can be said of a twentieth of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What is learned from.
+
+    Attributes:
+        rows: embeddings of the items' frames.
+        targets: bool (N, C).
+        several: whether an item may have more than one label.
+        seed: of everything that is drawn.
+    """
+
+    rows: Rows
+    targets: NDArray[np.bool_]
+    several: bool
+    seed: int = 0
+
+    def fit(self, head: Average, items: NDArray[np.intp], strength: float) -> Top:
+        """Return the head fitted to some items."""
+        own = self.rows.of(items)
+        targets = self.targets[self.rows.owners[own]]
+        return head(self.rows.values[own], targets, self.rows.weights[own], self.several, strength)
+
+    def prototypes(self, items: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return the prototypes (D, K) of some items."""
+        own = self.rows.of(items)
+        return fit_prototypes(self.rows.values[own], self.targets[self.rows.owners[own]], self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What was said of rows that were held out, and what was chosen by it.
+
+    Attributes:
+        rows: numbers of the rows that were held out in some fold, (H,).
+        folds: the fold of each, (H,).
+        probabilities: (H, C), as the networks gave them, at the strength that was chosen for their fold by the others.
+        familiarity: (H,).
+        strength: chosen by all.
+        temperature: chosen by all.
+    """
+
+    rows: NDArray[np.intp]
+    folds: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+    familiarity: NDArray[np.float64]
+    strength: float
+    temperature: float
+
+
+def cross_fit(material: Material, head: Average, folds: Sequence[Fold], familiar: bool = True) -> HeldOut:
+    """Fit the head anew without each fold, and return what it says of that fold.
+
+    Args:
+        material: what is learned from.
+        head: what is fitted.
+        folds: pairs (train, held out) of item numbers.
+        familiar: whether to measure familiarity.
+    """
+    said = {strength: _said(material, head, folds, strength) for strength in head.strengths}
+    rows = np.concatenate([material.rows.of(held) for _, held in folds])
+    fold = np.concatenate([np.full(len(material.rows.of(held)), number) for number, (_, held) in enumerate(folds)])
+    truth, weights = material.targets[material.rows.owners[rows]], material.rows.weights[rows]
+
+    def loss(strength: float, mask: NDArray[np.bool_]) -> float:
+        given = (said[strength][mask], truth[mask], weights[mask], material.several)
+        return negative_log_likelihood(tempered(given[0], fit_temperature(*given), material.several), *given[1:])
+
+    def best(mask: NDArray[np.bool_]) -> float:
+        return min(said, key=lambda strength: loss(strength, mask)) if len(said) > 1 else next(iter(said))
+
+    strength = best(np.ones(len(rows), np.bool_))
+    chosen = [best(fold != number) if len(folds) > 1 else strength for number in range(len(folds))]
+    probabilities = np.concatenate([said[chosen[number]][fold == number] for number in range(len(folds))])
+    temperature = fit_temperature(said[strength], truth, weights, material.several)
+    return HeldOut(rows, fold, probabilities, _familiarity(material, folds, familiar), strength, temperature)
+
+
+def _said(material: Material, head: Average, folds: Sequence[Fold], strength: float) -> NDArray[np.float64]:
+    """Return the probabilities (H, C) of the held-out rows, fold by fold."""
+    return np.concatenate(
+        [material.fit(head, train, strength).probabilities(material.rows.values[material.rows.of(held)]) for train, held in folds]
+    )
+
+
+def _familiarity(material: Material, folds: Sequence[Fold], familiar: bool) -> NDArray[np.float64]:
+    if not familiar:
+        return np.full(sum(len(material.rows.of(held)) for _, held in folds), np.nan)
+    found = []
+    for train, held in folds:
+        top = Top(np.zeros((material.rows.values.shape[1], 0)), np.zeros(0), prototypes=material.prototypes(train))
+        found.append(top.familiarity(material.rows.values[material.rows.of(held)]))
+    return np.concatenate(found)
+
+
+def openness_of(held: HeldOut, material: Material, labels: Sequence[str]) -> Openness | None:
+    """Return when the model says unknown; None where it has several labels, a class of that name, or too little to tell."""
+    if material.several or UNKNOWN in labels or len(held.rows) < _LEAST_OPEN:
+        return None
+    return fit_openness(tempered(held.probabilities, held.temperature), held.familiarity)
+
+
+def thresholds_of(held: HeldOut, material: Material) -> tuple[float, ...]:
+    """Return the probability from which each of several labels is given; empty where an item has one label."""
+    if not material.several:
+        return ()
+    truth = material.targets[material.rows.owners[held.rows]]
+    return fit_thresholds(tempered(held.probabilities, held.temperature, several=True), truth)
+
+
+def calibrated(held: HeldOut, material: Material) -> NDArray[np.float64]:
+    """Return the held-out probabilities (H, C), each fold at the temperature that the other folds choose."""
+    truth, weights = material.targets[material.rows.owners[held.rows]], material.rows.weights[held.rows]
+    values = np.empty_like(held.probabilities)
+    for number in np.unique(held.folds):
+        own, others = held.folds == number, held.folds != number
+        use = others if others.any() else own
+        temperature = fit_temperature(held.probabilities[use], truth[use], weights[use], material.several)
+        values[own] = tempered(held.probabilities[own], temperature, material.several)
+    return values
+
+
+def figures(held: HeldOut, values: FloatArray, material: Material) -> dict[str, Any]:
+    """Return what the held-out answers, with calibrated `values` (H, C), are worth item by item (a clip: the mean of its frames)."""
+    owners = material.rows.owners[held.rows]
+    items, places = np.unique(owners, return_inverse=True)
+    counts = np.bincount(places)[:, None]
+    before, after = (_summed(given, places) / counts for given in (held.probabilities, values))
+    truth, fold = material.targets[items], held.folds[np.unique(places, return_index=True)[1]]
+    shared = {
+        "items": len(items),
+        "folds": len(np.unique(fold)),
+        "nll": negative_log_likelihood(after, truth, None, material.several),
+        "ece_before": _calibration_error(before, truth, material.several),
+        "ece": _calibration_error(after, truth, material.several),
+        "temperature": held.temperature,
+    }
+    return {**(_of_several(after, truth) if material.several else _of_one(after, truth, fold)), **shared}
+
+
+def _summed(values: FloatArray, places: NDArray[np.intp]) -> NDArray[np.float64]:
+    sums = np.zeros((int(places.max()) + 1, values.shape[1]))
+    np.add.at(sums, places, values)
+    return sums
+
+
+def _of_one(probabilities: FloatArray, truth: NDArray[np.bool_], folds: NDArray[np.intp]) -> dict[str, float]:
+    right = truth[np.arange(len(truth)), probabilities.argmax(axis=1)]
+    by_fold = [right[folds == number].mean() for number in np.unique(folds)]
+    recalls = [right[own].mean() for own in truth.T if own.any()]
+    return {
+        "accuracy": float(np.mean(by_fold)),
+        "accuracy_sd": float(np.std(by_fold, ddof=1)) if len(by_fold) > 1 else 0.0,
+        "mean_class_accuracy": float(np.mean(recalls)),
+    }
+
+
+def _of_several(probabilities: FloatArray, truth: NDArray[np.bool_]) -> dict[str, float]:
+    from sklearn.metrics import average_precision_score  # noqa: PLC0415 - heavy
+
+    seen = truth.any(axis=0)
+    return {"mean_average_precision": float(average_precision_score(truth[:, seen], probabilities[:, seen], average="macro"))}
+
+
+def _calibration_error(probabilities: FloatArray, truth: NDArray[np.bool_], several: bool) -> float:
+    if several:
+        return expected_calibration_error(probabilities.ravel(), truth.ravel())
+    winners = probabilities.argmax(axis=1)
+    places = np.arange(len(winners))
+    return expected_calibration_error(probabilities[places, winners], (as_targets(winners, truth.shape[1]) & truth).any(axis=1))

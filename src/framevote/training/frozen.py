@@ -1,0 +1,79 @@
+"""Training with the backbone as it is: the head on its embeddings, judged on items that were held out."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.assembly import Top
+from framevote.calibration import tempered
+from framevote.datasets import Problem
+from framevote.export import export_model
+from framevote.model_file import Card
+from framevote.splits import FOLDS, random_folds
+from framevote.training.cross_fitting import HeldOut, calibrated, cross_fit, figures, openness_of, thresholds_of
+from framevote.training.plan import Plan, Prepared, summary
+
+
+def train_frozen(plan: Plan, prepared: Prepared) -> tuple[Card, tuple[Problem, ...]]:
+    """Fit the head, calibrate it, write the model file; return its card."""
+    material, sides, dataset = prepared.material, prepared.sides, prepared.dataset
+    held = cross_fit(material, plan.head, sides.folds, familiar=not dataset.several)
+    top = material.fit(plan.head, sides.learned, held.strength)
+    if not dataset.several:
+        top = top.with_prototypes(material.prototypes(sides.learned))
+    card = replace(
+        card_of(plan, prepared, held),
+        head=repr(replace(plan.head, strength=held.strength)),
+        metrics={**measured(prepared, held, top), **by_chance(plan, prepared, held)},
+    )
+    with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
+        plan.watch.notify("Writing the model file: about 20 s")
+        export_model(prepared.file.extract_keras(Path(folder)), card, plan.path, top)
+    return card, ()
+
+
+def card_of(plan: Plan, prepared: Prepared, held: HeldOut) -> Card:
+    """Return the card with what held-out items calibrate; the metrics are still to come."""
+    dataset, material = prepared.dataset, prepared.material
+    return Card(
+        name=plan.path.stem,
+        labels=dataset.labels,
+        backbone=repr(plan.backbone),
+        head=repr(plan.head),
+        view=plan.backbone.view,
+        temperature=held.temperature,
+        several=dataset.several,
+        thresholds=thresholds_of(held, material),
+        openness=openness_of(held, material, dataset.labels),
+        frames=plan.frames,
+        training=summary(prepared),
+    )
+
+
+def measured(prepared: Prepared, held: HeldOut, top: Top) -> dict[str, Any]:
+    """Return what was found on the items that the data keep for testing; where they keep none, on those that were held out in turn."""
+    material, tested = prepared.material, prepared.sides.tested
+    if not len(tested):
+        return {"on": prepared.sides.how, **figures(held, calibrated(held, material), material)}
+    return {"on": "the test side that the data name", **figures_on(top, tested, held.temperature, prepared)}
+
+
+def figures_on(top: Top, items: NDArray[np.intp], temperature: float, prepared: Prepared) -> dict[str, Any]:
+    """Return what a top at a temperature is worth on items that it has not seen."""
+    material = prepared.material
+    rows = material.rows.of(items)
+    said = top.probabilities(material.rows.values[rows])
+    seen = HeldOut(rows, np.zeros(len(rows), np.intp), said, top.familiarity(material.rows.values[rows]), 0.0, temperature)
+    return figures(seen, tempered(said, temperature, material.several), material)
+
+
+def by_chance(plan: Plan, prepared: Prepared, held: HeldOut) -> dict[str, Any]:
+    """Return what a random split would have shown, beside which the honest figure stands."""
+    random = random_folds(prepared.dataset, FOLDS, plan.seed)
+    found = cross_fit(prepared.material, replace(plan.head, strength=held.strength), random, familiar=False)
+    told = figures(found, calibrated(found, prepared.material), prepared.material)
+    return {f"random_split_{name}": told[name] for name in ("accuracy", "mean_average_precision") if name in told}

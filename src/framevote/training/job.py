@@ -1,0 +1,135 @@
+"""The job: a folder of photos or clips in, a calibrated model file out, and what it is worth."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from framevote.backbones import Backbone, find_backbone
+from framevote.classifier import backbone_file
+from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
+from framevote.errors import InputError, OutputError, PartError, UsageError
+from framevote.files import check_free, check_open
+from framevote.heads import Average, check_size
+from framevote.model_file import SUFFIX, Card
+from framevote.parts import build
+from framevote.runtime import Precision
+from framevote.training.fine_tuning import FineTuning
+from framevote.training.frozen import train_frozen
+from framevote.training.plan import Plan, Watch, prepare
+from framevote.training.tuned import train_tuned
+
+DEFAULT_BACKBONE = "efficientnet_lite0"
+DEFAULT_HEAD = "Average()"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of training.
+
+    Attributes:
+        path: the model file.
+        card: what it is; `card.metrics` tells what held-out items found.
+        problems: what of the data could not be used.
+        seconds: from the data to the model file.
+    """
+
+    path: Path
+    card: Card
+    problems: tuple[Problem, ...]
+    seconds: float
+
+
+def train(
+    data: str | Path | Dataset,
+    path: str | Path,
+    *,
+    backbone: str | Backbone = DEFAULT_BACKBONE,
+    head: str | Average = DEFAULT_HEAD,
+    fine_tuning: FineTuning | None = None,
+    layout: str = "auto",
+    group_by: str | None = None,
+    frames: int = FRAMES,
+    seed: int = 0,
+    precision: Precision = "auto",
+    run: str | Path | None = None,
+    overwrite: bool = False,
+    watch: Watch | None = None,
+) -> Trained:
+    """Train a classifier on photos or clips, and write it to a model file.
+
+    The head is fitted on the backbone's embeddings, which the fast runtime computes once; with `fine_tuning` the backbone's last
+    layers learn on from there. Accuracy and calibration are measured on held-out items whose groups, and whose look-alikes, were not
+    trained on.
+
+    Args:
+        data: a folder or a list of items in one of the layouts of `framevote.datasets`, or a data set.
+        path: the `.fvm` file to write.
+        backbone: the network below, as a part, its text, or a KerasHub preset.
+        head: what learns the classes.
+        fine_tuning: how the backbone's last layers learn; None leaves it as it is.
+        layout: what the data are to be read as.
+        group_by: a regular expression or a column: items that share its match stay on one side of every split.
+        frames: how many frames of a clip are looked at.
+        seed: of everything that is drawn; the same seed gives the same model twice on one machine.
+        precision: what the embeddings are computed in.
+        run: the folder in which fine-tuning is written down; None is `NAME.run` beside the model file.
+        overwrite: whether a model file of that name may be replaced.
+        watch: who is told.
+
+    Raises:
+        UsageError: the call is wrong.
+        InputError: the data cannot be learned from.
+        ModelError: the backbone's weights cannot be had, or the model cannot be exported.
+        OutputError: the model file cannot be written.
+        MissingExtra: an optional package is absent.
+    """
+    began, watch = time.monotonic(), watch or Watch()
+    target = _target(path, overwrite)
+    part = build("head", head)
+    if not isinstance(part, Average):
+        raise PartError(f"Expected a head, as an object or as text such as {DEFAULT_HEAD}. Received: {head!r}")
+    if type(frames) is not int or frames < 1:
+        raise UsageError(f"frames is how many frames of a clip are looked at, 1 or more. Received: {frames!r}")
+    below = find_backbone(backbone)
+    if below.weights is None and fine_tuning is None:
+        raise UsageError(f"{below} has random weights, which tell nothing apart. Fine-tune it (--fine-tune N), or give it weights.")
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
+    _check(dataset)
+    where = Path(run) if run else target.with_suffix(".run")
+    plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch)
+    watch.notify(_told(dataset))
+    prepared = prepare(plan, backbone_file(below, watch.notify))
+    card, problems = train_tuned(plan, prepared) if fine_tuning else train_frozen(plan, prepared)
+    return Trained(target, card, (*prepared.dataset.problems, *problems), time.monotonic() - began)
+
+
+def _target(path: str | Path, overwrite: bool) -> Path:
+    target = Path(path)
+    if target.suffix.lower() != SUFFIX:
+        raise UsageError(
+            f"A model file's name ends with {SUFFIX}. Received: {str(path)!r}; expected {target.name or 'model'}{SUFFIX}, say."
+        )
+    try:
+        check_free(target, overwrite)
+        check_open(target)
+    except OutputError as error:
+        raise UsageError(str(error)) from error
+    return target
+
+
+def _check(dataset: Dataset) -> None:
+    """Refuse what no model can be trained on, before anything is computed."""
+    if len(dataset.labels) < 2:
+        raise InputError(f"Training needs at least two classes. Received: {', '.join(dataset.labels) or 'none'}.")
+    counts = dataset.targets.sum(axis=0)
+    if few := [f"{label!r} ({count})" for label, count in zip(dataset.labels, counts.tolist(), strict=True) if count < 2]:
+        told = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
+        raise InputError(f"Every class needs at least two items: one to learn from, one to test with. Received: {told}.")
+    check_size(len(dataset), len(dataset.labels))
+
+
+def _told(dataset: Dataset) -> str:
+    kinds = Counter(item.kind for item in dataset.items)
+    held = " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(kinds.items()))
+    return f"{held} of {len(dataset.labels)} classes, read as {dataset.layout}"

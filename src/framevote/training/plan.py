@@ -1,0 +1,177 @@
+"""What training was asked for, and the data made ready for it: embedded once, grouped, and put on their sides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.backbones import Backbone
+from framevote.classifier import Classifier
+from framevote.datasets import Dataset, Problem
+from framevote.errors import InputError
+from framevote.features import Done, Embedded, embed_items
+from framevote.heads import Average, minutes
+from framevote.model_file import ModelFile
+from framevote.runtime import Precision, open_runtime
+from framevote.splits import FOLDS, Fold, folds, merged_groups
+from framevote.training.cross_fitting import Material
+from framevote.training.fine_tuning import FineTuning
+from framevote.training.learning import Progress
+
+_LONG = 2.0  # minutes of fitting from which the user is told beforehand
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told while a model is trained.
+
+    Attributes:
+        notify: is told in a sentence what comes next, or takes long.
+        embedded: is told how many items are embedded, and of how many.
+        learned: is told after each batch of fine-tuning (see `framevote.training.learning`).
+    """
+
+    notify: Callable[[str], None] = lambda sentence: None
+    embedded: Done = lambda done, items: None
+    learned: Progress = lambda step: None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What was asked for, checked (see `framevote.training.train`)."""
+
+    dataset: Dataset
+    path: Path
+    backbone: Backbone
+    head: Average
+    fine_tuning: FineTuning | None
+    frames: int
+    seed: int
+    precision: Precision
+    run: Path
+    watch: Watch = field(default_factory=Watch)
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Item numbers on their sides.
+
+    Attributes:
+        learned: what the model may be fitted on.
+        tested: what the data themselves keep for testing; may be empty.
+        folds: pairs (train, held out) within `learned`; one pair where the data name a validation side.
+        how: how the sides came about, in words.
+    """
+
+    learned: NDArray[np.intp]
+    tested: NDArray[np.intp]
+    folds: list[Fold]
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The data, ready to be learned from.
+
+    Attributes:
+        file: the backbone.
+        dataset: the items that could be read, and the problems of the others.
+        material: their embeddings.
+        groups: (N,), what stays together, look-alikes merged.
+        sides: what is learned, held out and tested.
+    """
+
+    file: ModelFile
+    dataset: Dataset
+    material: Material
+    groups: NDArray[np.intp]
+    sides: Sides
+
+
+def prepare(plan: Plan, file: ModelFile) -> Prepared:
+    """Embed the items, find those that look the same, and put them on their sides.
+
+    Raises:
+        InputError: a class cannot be read, or cannot be tested without a leak.
+    """
+    seen = embed_items(plan.dataset.items, Classifier(file, open_runtime(file, plan.precision)), plan.frames, plan.watch.embedded)
+    dataset = _readable(plan.dataset, seen)
+    groups = merged_groups([item.group for item in dataset.items], seen.rows)
+    dataset = replace(dataset, problems=(*dataset.problems, *_leaks(dataset, groups)))
+    sides = _sides(dataset, groups, plan.seed)
+    material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
+    _tell_time(plan, material, len(sides.folds))
+    return Prepared(file, dataset, material, groups, sides)
+
+
+def _readable(dataset: Dataset, seen: Embedded) -> Dataset:
+    """Return the items that could be read; refuse where too little is left of a class."""
+    left = dataset.take(seen.kept, seen.problems)
+    counts = left.targets.sum(axis=0)
+    for label, count in zip(dataset.labels, counts.tolist(), strict=True):
+        if count < 2:
+            first = f" The first problem: {seen.problems[0]}" if seen.problems else ""
+            raise InputError(f"Of the class {label!r} only {count} can be read. Expected at least two items of every class.{first}")
+    if not np.isfinite(seen.rows.values).all():
+        raise InputError(
+            "The backbone gives embeddings that are no numbers. Expected finite ones: its weights are damaged, or are no weights of it."
+        )
+    return left
+
+
+def _sides(dataset: Dataset, groups: NDArray[np.intp], seed: int) -> Sides:
+    names = np.array([item.side or "train" for item in dataset.items])
+    learned, tested = np.flatnonzero(names != "test"), np.flatnonzero(names == "test")
+    _check_learned(dataset, learned)
+    within, own = dataset.take(learned.tolist()), groups[learned]
+    validated = names[learned] == "validation"
+    if validated.any() and within.targets[~validated].any(axis=0).all():
+        pair = (learned[~validated], learned[validated])
+        return Sides(learned, tested, [pair], "the sides that the data name")
+    found = [(learned[train], learned[held]) for train, held in folds(within, own, FOLDS, seed)]
+    parted = len(set(own.tolist())) < len(own)
+    return Sides(learned, tested, found, f"{len(found)} folds" + (", by group and without look-alikes across" if parted else ""))
+
+
+def _check_learned(dataset: Dataset, learned: NDArray[np.intp]) -> None:
+    missing = [label for label, seen in zip(dataset.labels, dataset.targets[learned].sum(axis=0).tolist(), strict=True) if not seen]
+    if missing:
+        raise InputError(f"The class {missing[0]!r} has items to test with but none to learn from. Expected some on the train side.")
+
+
+def _leaks(dataset: Dataset, groups: NDArray[np.intp]) -> tuple[Problem, ...]:
+    """Return what is wrong with sides that the data name: groups, or look-alikes, on both of them."""
+    tested = {number for number, item in zip(groups.tolist(), dataset.items, strict=True) if item.side == "test"}
+    both = [item for number, item in zip(groups.tolist(), dataset.items, strict=True) if item.side != "test" and number in tested]
+    if not both:
+        return ()
+    told = f"{len(both)} items to learn from belong together with items of the test side, or look the same: the test figures are too good"
+    return (Problem(str(both[0].path), told),)
+
+
+def _tell_time(plan: Plan, material: Material, count: int) -> None:
+    fits = (count + 1) * len(plan.head.strengths) + count
+    took = minutes(len(material.rows.values), material.rows.values.shape[1], material.targets.shape[1], fits)
+    if took > _LONG:
+        shape = f"{len(material.rows.values)} pictures of {material.targets.shape[1]} classes"
+        plan.watch.notify(f"Fitting {shape}, {fits} times: about {took:.0f} minutes; Average(strength=0.1) needs a third of that")
+
+
+def summary(prepared: Prepared) -> dict[str, Any]:
+    """Return what a card tells of the training data."""
+    dataset, targets = prepared.dataset, prepared.dataset.targets
+    kinds = [item.kind for item in dataset.items]
+    return {
+        "layout": dataset.layout,
+        "photos": kinds.count("photo"),
+        "videos": kinds.count("video"),
+        "items_of_label": {label: int(count) for label, count in zip(dataset.labels, targets.sum(axis=0), strict=True)},
+        "groups": len(set(prepared.groups.tolist())),
+        "unreadable": len(dataset.problems),
+        "split": prepared.sides.how,
+        "learned": len(prepared.sides.learned),
+        "tested": len(prepared.sides.tested),
+    }
