@@ -112,6 +112,16 @@ def test_mmaction2_with_names_and_several_labels(tmp_path):
     assert [problem.reason for problem in dataset.problems] == ["the class 7 is none of the 3 that the list of classes names"]
 
 
+def test_two_labels_where_the_layout_has_one_are_refused(tmp_path):
+    touch(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    lines = "label,youtube_id,time_start,time_end\nx,a,0,9\ny,b,0,9\ny,a,0,9\n"
+    write(tmp_path, {"list.txt": "a.mp4 1\nb.mp4 2\na.mp4 2\n", "k.csv": lines, "several.txt": "a.mp4 1\nb.mp4 2\na.mp4 2\nc.mp4 1 2\n"})
+    for name, labels in (("list.txt", "1 and 2"), ("k.csv", "x and y")):
+        with pytest.raises(InputError, match=rf"a\.mp4 two labels, {labels}\. Expected one"):
+            read_dataset(tmp_path / name)
+    assert shown(read_dataset(tmp_path / "several.txt"))["a.mp4"] == (("1", "2"), "")
+
+
 def test_lists_of_raw_frames_are_refused(tmp_path):
     write(tmp_path, {"train_list.txt": "some/folder 163 1\nother/folder 258 0\n"})
     for path in (tmp_path, tmp_path / "train_list.txt"):
@@ -147,7 +157,11 @@ def test_kinetics(tmp_path):
 def test_kinetics_takes_the_file_in_the_folder_of_its_label(tmp_path):
     write(tmp_path, {"annotations/k.csv": KINETICS})
     touch(tmp_path, *(f"{label}/{video}.mp4" for label, video in product(("abseiling", "playing drums"), ("-abc", "def_g", "hij"))))
-    assert all(item.path.parent.name == item.labels[0] for item in read_dataset(tmp_path / "annotations/k.csv").items)
+    whole = read_dataset(tmp_path / "annotations/k.csv")
+    touch(tmp_path, *(f"{label}/-abc_000005_000015.mp4" for label in ("abseiling", "playing drums")))
+    cut = read_dataset(tmp_path / "annotations/k.csv")
+    assert sum(item.end is None for item in cut.items) == 1
+    assert all(item.path.parent.name == item.labels[0] for item in (*whole.items, *cut.items))
 
 
 def test_kinetics_without_what_it_needs_is_refused(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 
 from framevote.datasets.items import Problem, Side
 from framevote.datasets.media import files_in, kind_of, walk
-from framevote.datasets.sources import SIDE_WORDS, Entry, Reading, side_of
+from framevote.datasets.sources import SIDE_WORDS, Each, Entry, Reading, side_of
 from framevote.datasets.tables import columns_of, json_of, read_table
 from framevote.errors import InputError
 
@@ -61,7 +61,7 @@ def read_kinetics(path: Path) -> Reading:
 
     A file ID_000012_000022.mp4 is an item as it is; of a whole video ID.mp4 the item is the piece.
     """
-    return _reading(path, [claim for list_ in _kinetics_lists(path) for claim in _claims(list_)])
+    return _reading(path, [claim for list_ in _kinetics_lists(path) for claim in _claims(list_)], "one")
 
 
 def is_activitynet(path: Path) -> bool:
@@ -72,7 +72,7 @@ def is_activitynet(path: Path) -> bool:
 def read_activitynet(path: Path) -> Reading:
     """Read ActivityNet's ground truth: each annotated segment is an item, a piece of its video."""
     lists = [path] if path.is_file() else _activitynet_lists(path)
-    return _reading(path, [claim for list_ in lists for claim in _database_claims(list_)])
+    return _reading(path, [claim for list_ in lists for claim in _database_claims(list_)], "any")
 
 
 def _kinetics_lists(path: Path) -> list[Path]:
@@ -154,7 +154,7 @@ def _claim(where: str, video: str, label: object, segment: Any, subset: str, lis
     return Claim(where, video, label, start, end, side)
 
 
-def _reading(path: Path, claims: list[Claim | Problem]) -> Reading:
+def _reading(path: Path, claims: list[Claim | Problem], each: Each) -> Reading:
     root = path if path.is_dir() else path.parent
     root = root.parent if root.name.lower().startswith("annotation") else root
     problems = [one for one in claims if isinstance(one, Problem)]
@@ -162,7 +162,7 @@ def _reading(path: Path, claims: list[Claim | Problem]) -> Reading:
     found = [videos.entry(claim) for claim in claims if isinstance(claim, Claim)]
     entries = tuple(one for one in found if isinstance(one, Entry))
     missing = {one.reason: one for one in reversed(found) if isinstance(one, Problem)}  # a video with many pieces is missing once
-    return Reading(path, root, entries, each="any", problems=(*problems, *reversed(missing.values()), *strange))
+    return Reading(path, root, entries, each, problems=(*problems, *reversed(missing.values()), *strange))
 
 
 def _videos(root: Path) -> tuple[Videos, list[Problem]]:

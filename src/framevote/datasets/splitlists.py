@@ -63,8 +63,9 @@ def read_mmaction2(path: Path) -> Reading:
     names = _mm_classes(lists)
     sides = {list_: _mm_side(list_) if path.is_dir() else "" for list_ in lists}
     found = [_mm_entry(where, line, sides[list_], names, list_) for list_ in lists for where, line in lines_of(list_)]
+    several = any(isinstance(one, Entry) and len(one.labels) > 1 for one in found)
     numbers = {label for one in found if isinstance(one, Entry) for label in one.labels}
-    return _listed(path, lists[0].parent, found, names or sorted(numbers, key=int), each="any")
+    return _listed(path, lists[0].parent, found, names or sorted(numbers, key=int), "any" if several else "one")
 
 
 def _lists(path: Path, pattern: re.Pattern[str]) -> list[Path]:
