@@ -30,6 +30,7 @@ def label(
     precision: Precision = "auto",
     device: Device = "cpu",
     runtime: RuntimeName | None = None,
+    known_only: bool = False,
     progress: Progress | None = None,
 ) -> Timeline:
     """Label a video: what is on screen, from when to when, how sure.
@@ -46,6 +47,7 @@ def label(
         precision: `auto`, `f32` or `bf16`.
         device: `cpu` or `gpu`.
         runtime: `openvino` or `keras`; None takes OpenVINO on the processor and Keras on a GPU.
+        known_only: never say unknown of the model's own accord, but always the best of its labels.
         progress: told the seconds of video and the frames that are done.
 
     Raises:
@@ -58,7 +60,7 @@ def label(
     if isinstance(only, str):
         raise UsageError(f"only takes a list of labels, such as [{only!r}]. Received: {only!r}")
     cut = Cut(hysteresis=hysteresis, shortest=shortest, unknown=unknown)
-    classifier = load_model(model, precision=precision, device=device, runtime=runtime)
+    classifier = load_model(model, precision=precision, device=device, runtime=runtime, known_only=known_only)
     video = open_video(path, view=classifier.view)
     raw = Tally()
     looked = _watched(plan(video, classifier.stream, vote), progress)

@@ -1,4 +1,4 @@
-"""The command line: `framevote label`, `framevote parts`, `framevote probe`.
+"""The command line: `framevote label`, `train`, `evaluate`, and what they are made of: `models`, `inspect`, `parts`, `probe`.
 
 Results go to stdout, all else to stderr. Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage.
 Nothing heavy is imported here before a command runs, so that --help answers at once.
@@ -12,7 +12,11 @@ from typing import Annotated
 
 import typer
 
+from framevote.cli.evaluate import evaluate
+from framevote.cli.inspect import inspect
+from framevote.cli.models import models
 from framevote.cli.streams import complain, say, stoppable, take_any_text
+from framevote.cli.train import train
 from framevote.errors import Error, UsageError
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, KINDS, makers
 
@@ -107,6 +111,9 @@ def label(
     ] = 0.0,
     shortest: Annotated[float, typer.Option(min=0, help="Merge segments shorter than so many seconds.")] = 0.0,
     unknown: Annotated[float, typer.Option(min=0, max=1, help="Below this score a stretch is called unknown.")] = 0.0,
+    known_only: Annotated[
+        bool, typer.Option("--known-only", help="Never say unknown of the model's own accord, but always the best of its labels.")
+    ] = False,
     only: Annotated[list[str] | None, typer.Option(help="A label to choose from, more than once; all of the model's if not given.")] = None,
     precision: Annotated[
         PrecisionChoice, typer.Option(help="What the network computes in; auto is bf16 where the processor has it.")
@@ -146,7 +153,12 @@ def label(
             "unknown": unknown,
             "only": tuple(only or ()),
         },
-        model_options={"precision": str(precision), "device": str(device), "runtime": str(runtime) if runtime else None},
+        model_options={
+            "precision": str(precision),
+            "device": str(device),
+            "runtime": str(runtime) if runtime else None,
+            "known_only": known_only,
+        },
         video_options={"preset": preset, "crf": crf, "audio": audio},
         overwrite=overwrite,
         as_json=as_json,
@@ -178,6 +190,10 @@ def probe(
     from framevote.cli.batch import probe_all  # noqa: PLC0415 (brings numpy and the decoder)
 
     raise typer.Exit(probe_all(files, as_json, debug))
+
+
+for command in (train, evaluate, models, inspect):
+    app.command()(command)
 
 
 def _as_file(argument: str) -> str:

@@ -1,0 +1,169 @@
+"""`framevote train`: photos or clips in, a calibrated model file out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from framevote.errors import UsageError
+from framevote.parts import parse
+
+if TYPE_CHECKING:
+    from framevote.cli.batch import Tellings
+    from framevote.training import FineTuning, Trained, Watch
+
+_NO_WEIGHTS = "none"
+
+
+def train(
+    data: Annotated[
+        Path, typer.Argument(help="Class folders of photos or clips, or a manifest (.csv .jsonl .parquet).", show_default=False)
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write (.fvm).", show_default=False)],
+    backbone: Annotated[str, typer.Option(help="The network below. `framevote models` lists what there is.")] = "efficientnet_lite0",
+    weights: Annotated[
+        str | None, typer.Option(help="The backbone's weights: a file, or none for random ones.", show_default="its ImageNet weights")
+    ] = None,
+    head: Annotated[str, typer.Option(help="What learns the classes. `framevote parts head` lists what there is.")] = "Average()",
+    layout: Annotated[str, typer.Option(help="What the data lie in; auto looks for itself.")] = "auto",
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="A column, or a regular expression on the path: what shares its match is never split.", show_default="the file"),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames of a clip to look at, spread evenly over it.")] = 16,
+    fine_tune: Annotated[int, typer.Option(min=0, help="Let the last N layers of the backbone learn too.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning: at most so many rounds.")] = 12,
+    rate: Annotated[float | None, typer.Option(help="Fine-tuning: the highest learning rate.", show_default="0.0003")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Fine-tuning: pictures a step.")] = 32,
+    patience: Annotated[int, typer.Option(min=1, help="Fine-tuning: stop after so many rounds without a gain.")] = 3,
+    smoothing: Annotated[float, typer.Option(min=0, max=1, help="Fine-tuning: label smoothing.")] = 0.1,
+    augment: Annotated[bool, typer.Option(help="Fine-tuning: show the pictures a little differently each time.")] = True,
+    class_weights: Annotated[bool, typer.Option(help="Fine-tuning: let every class count the same, however many items it has.")] = True,
+    mixed: Annotated[
+        Literal["auto", "on", "off"], typer.Option(help="Fine-tuning: compute in bf16; auto does what is quicker here.")
+    ] = "auto",
+    run: Annotated[
+        Path | None, typer.Option(help="Fine-tuning: the folder of logs and checkpoint.", show_default="beside the model: NAME.run")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn: the same seed gives the same model.")] = 0,
+    precision: Annotated[
+        Literal["auto", "f32", "bf16"], typer.Option(help="What embeddings are computed in; auto is bf16 where the processor has it.")
+    ] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model file that exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but what was asked for, and errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the program an error arose.")] = False,
+) -> None:
+    """Train a classifier on photos or clips, and tell what it is worth on items that were held out.
+
+    Items of one group (--group-by) and items that look the same stay on one side of every split. Killed while it fine-tunes, the same
+    command goes on where it was.
+    """
+    from framevote.cli.batch import Tellings  # noqa: PLC0415 (brings numpy and the decoder)
+    from framevote.training import train as run_training  # noqa: PLC0415
+
+    tell = Tellings(debug, quiet)
+    tuning = _tuning(fine_tune, epochs, rate, batch, patience, smoothing, augment, class_weights, mixed, seed) if fine_tune else None
+    with _watched(tell) as watch:
+        done = run_training(
+            data,
+            output,
+            backbone=_weighted(backbone, weights),
+            head=head,
+            fine_tuning=tuning,
+            layout=layout,
+            group_by=group_by,
+            frames=frames,
+            seed=seed,
+            precision=precision,
+            run=run,
+            overwrite=overwrite,
+            watch=watch,
+        )
+    _print(done, tell, as_json)
+
+
+def _tuning(
+    layers: int,
+    epochs: int,
+    rate: float | None,
+    batch: int,
+    patience: int,
+    smoothing: float,
+    augment: bool,
+    class_weights: bool,
+    mixed: str,
+    seed: int,
+) -> "FineTuning":
+    from framevote.training import FineTuning  # noqa: PLC0415 (brings numpy)
+
+    told: dict[str, Any] = {} if rate is None else {"rate": rate}
+    choice: Any = {"auto": "auto", "on": True, "off": False}[mixed]
+    return FineTuning(
+        layers,
+        epochs=epochs,
+        batch=batch,
+        patience=patience,
+        smoothing=smoothing,
+        augment=augment,
+        class_weights=class_weights,
+        mixed=choice,
+        seed=seed,
+        **told,
+    )
+
+
+def _weighted(backbone: str, weights: str | None) -> str:
+    """Return a backbone's text with its weights."""
+    if weights is None:
+        return backbone
+    if ":" in backbone.partition("(")[0]:
+        raise UsageError(
+            f"A KerasHub preset brings its own weights. Received: --backbone {backbone} --weights {weights}; leave --weights out."
+        )
+    name, positional, named = parse(backbone)
+    if "weights" in named:
+        raise UsageError(f"The weights are told twice: {backbone} and --weights {weights}. Leave one of them out.")
+    named["weights"] = None if weights == _NO_WEIGHTS else weights
+    told = [*map(repr, positional), *(f"{key}={value!r}" for key, value in named.items())]
+    return f"{name}({', '.join(told)})"
+
+
+@contextmanager
+def _watched(tell: "Tellings") -> Iterator["Watch"]:
+    """Show bars in a terminal: how many items are embedded; epoch, loss and accuracy of fine-tuning."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    from framevote.training import Step, Watch  # noqa: PLC0415 (brings numpy)
+
+    if tell.quiet or not tell.err.is_terminal:
+        yield Watch(notify=tell.note)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=tell.err, transient=True) as bar:
+        looking, learning = bar.add_task("embedding", total=None, visible=False), bar.add_task("learning", total=None, visible=False)
+
+        def embedded(done: int, items: int) -> None:
+            bar.update(looking, completed=done, total=items, visible=done < items, description=f"embedding {done} of {items} items")
+
+        def learned(step: Step) -> None:
+            words = f"epoch {step.epoch} of {step.epochs}: loss {step.loss:.3f}, accuracy {step.accuracy:.3f}"
+            beside = f" (validation {step.validation_accuracy:.3f})" if step.validation_accuracy == step.validation_accuracy else ""
+            done, total = (step.epoch - 1) * step.batches + step.batch, step.epochs * step.batches
+            bar.update(learning, completed=done, total=total, visible=done < total, description=words + beside)
+
+        yield Watch(tell.note, embedded, learned)
+
+
+def _print(done: "Trained", tell: "Tellings", as_json: bool) -> None:
+    from framevote.cli.inspect import card_json, worth  # noqa: PLC0415 (brings numpy)
+    from framevote.cli.streams import complain, printable_json  # noqa: PLC0415
+
+    for problem in done.problems:
+        complain(f"Left out: {problem}")
+    if as_json:
+        tell.result(printable_json(card_json(done.card)))
+    elif not tell.quiet:
+        tell.result("\n".join([str(done.path), *worth(done.card), f"Trained in {done.seconds:.0f} s."]))
