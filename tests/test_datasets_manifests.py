@@ -197,8 +197,6 @@ REFUSED = {
     "header only": ("path,label\n\n", "has no rows"),
     "all rows wrong": ("path,label\n1.jpg,\n2.jpg,  \n", "nothing that can be used: 2 problems, the first: m.csv, line 2: the label"),
     "all files missing": ("path,label\n8.jpg,x\n9.jpg,y\n", "nothing that can be used: 2 problems.*8.jpg is not on disk"),
-    "one class": ("path,label\n1.jpg,x\n2.jpg,x\n", "one class only, x"),
-    "one class left": ("path,label\n1.jpg,x\n9.jpg,y\n", "one class only, x"),
     "no class": ("path,label\n1.jpg,[]\n2.jpg,[]\n", "no class at all"),
     "alike": ("path,label\n1.jpg,Tennis\n2.jpg,tennis\n", "differ only in case"),
     "blanks": ("path,label\n1.jpg,tennis\n2.jpg,tennis \n", "surrounding blanks"),

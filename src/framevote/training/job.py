@@ -121,7 +121,9 @@ def _target(path: str | Path, overwrite: bool) -> Path:
 def _check(dataset: Dataset) -> None:
     """Refuse what no model can be trained on, before anything is computed."""
     if len(dataset.labels) < 2:
-        raise InputError(f"Training needs at least two classes. Received: {', '.join(dataset.labels) or 'none'}.")
+        raise InputError(
+            f"Training needs at least two classes. Received: {', '.join(dataset.labels) or 'none'}. Add items that show something else."
+        )
     counts = dataset.targets.sum(axis=0)
     if few := [f"{label!r} ({count})" for label, count in zip(dataset.labels, counts.tolist(), strict=True) if count < 2]:
         told = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
