@@ -145,7 +145,8 @@ def _store(keep: bool) -> Any:
         raise missing_extra("diskcache", "train", "Remembering embeddings")
     from framevote.features.store import opened  # noqa: PLC0415 - an optional package
 
-    return opened(cache_folder() / "embeddings") or closing(_Nothing())
+    kept = opened(cache_folder() / "embeddings")
+    return closing(_Nothing()) if kept is None else kept  # an empty cache is false
 
 
 class _Nothing:
