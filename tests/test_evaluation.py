@@ -171,14 +171,23 @@ def test_weights_count_items_as_often_as_they_say(several):
         assert told["map"][round_] == pytest.approx(sk.average_precision_score(t, p, average="macro"), abs=1e-6)
 
 
+def test_a_class_that_a_draw_leaves_out_is_not_counted_in_it():
+    answers = Answers([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], [[1, 0], [0, 1], [0, 1]], ("a", "b"))
+    told = statistics(answers.probabilities, answers.targets, answers.said, False)(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], np.float32))
+    assert told["mean_class_accuracy"][:2].tolist() == [1.0, 0.5]
+    assert told["macro_f1"][:2] == pytest.approx([1.0, 2 / 3])
+    assert told["map"][:2].tolist() == [1.0, 1.0]
+    assert all(np.isnan(values[2]) for values in told.values())
+
+
 def test_an_interval_holds_the_truth_about_as_often_as_it_says():
     held, random = 0, np.random.default_rng(7)
-    for seed in range(200):
+    for seed in range(120):
         right = random.random(120) < 0.8
         answers = Answers(np.tile([0.9, 0.1], (120, 1)), np.stack([right, ~right], axis=1), ("a", "b"))
         figure = boot.figures(statistics(answers.probabilities, answers.targets, answers.said, False), np.arange(120), seed, 300)["top1"]
         held += figure.low <= 0.8 <= figure.high
-    assert 0.88 <= held / 200 <= 0.99
+    assert 0.87 <= held / 120 <= 0.995
 
 
 def test_items_of_one_group_move_together():
@@ -205,10 +214,10 @@ def test_the_seed_decides_and_blocks_do_not(monkeypatch):
 
 
 def test_ten_thousand_items_take_seconds():
-    answers = made(10_000, 100)
+    answers = made(10_000, 10)
     begun = time.process_time()
     classify(answers)
-    assert time.process_time() - begun < 60
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize(

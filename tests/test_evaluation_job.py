@@ -17,7 +17,7 @@ from framevote.classifier import load_model
 from framevote.cli.evaluate import evaluate as command
 from framevote.datasets import Dataset, Item, Problem
 from framevote.errors import Error, InputError, OutputError, UsageError
-from framevote.evaluation import evaluate, job
+from framevote.evaluation import evaluate, job, looking
 from framevote.model_file import Openness
 from framevote.records import Scores
 
@@ -76,8 +76,25 @@ def test_what_cannot_be_read_is_listed_and_skipped(model, pictures):
     assert told.items == (items[1],)
     assert told.problems[0] == before
     assert [p.where for p in told.problems[1:]] == [str(items[0].path), str(items[2].path)]
+    assert all(str(problem).count(problem.where) == 1 for problem in told.problems)
     with pytest.raises(InputError, match=r"None of the 2 items could be read\. First problem: .*broken\.png"):
         evaluate(model, dataset(items[0], items[2]))
+
+
+def test_an_item_that_ends_in_the_middle_is_no_item(model, pictures, monkeypatch):
+    whole = looking.frames_of
+
+    def broken(item, view, most):
+        yield from whole(item, view, most)
+        if item is items[1]:
+            raise InputError(f"{item.path}: damaged from here on.")
+
+    items = [photo(pictures, "red"), photo(pictures, "green"), photo(pictures, "blue")]
+    monkeypatch.setattr(looking, "frames_of", broken)
+    read, problems = looking.look(load_model(model), items, 1, None)
+    assert read.items == (items[0], items[2])
+    assert read.probabilities.argmax(axis=1).tolist() == [0, 2]
+    assert list(map(str, problems)) == [f"{items[1].path}: damaged from here on."]
 
 
 def test_the_side_is_what_the_data_mark_as_test_or_all(model, pictures):
@@ -97,7 +114,7 @@ def test_classes_that_the_model_has_never_seen_are_told_apart(model, pictures):
     assert (told.rejection.kept.value, told.rejection.accuracy.value) == (1.0, 1.0)
     assert told.rejection.caught.value == 0.5  # the grey one is; what looks red is not
     assert told.unknown.tolist() == [False, False]
-    assert "does not know this class; its 2 items" in told.problems[0].reason
+    assert "does not know this class; what shows it is told apart, as never seen (items: 2)" in told.problems[0].reason
     assert evaluate(model, dataset(*items, labels=(*LABELS, "grey"))).rejection is None
 
 
@@ -105,7 +122,7 @@ def test_a_model_that_says_unknown_by_itself(model, pictures):
     """Its own unknown is what a timeline shows; the figures are those of its labels, as if it always chose one."""
     closed = load_model(model)
     plain = evaluate(closed, dataset(*[photo(pictures, name) for name in LABELS]))
-    card = made_models.card(openness=Openness((-0.5, -0.4), (0.7, 0.7, 0.7), (0.8, 0.8, 0.8), 0.05))
+    card = made_models.card(openness=Openness((-0.5, -0.4), (0.4, 0.4, 0.4), (0.8, 0.8, 0.8), 0.05))
     opened = _Opened(closed, card)
     items = [photo(pictures, name) for name in LABELS] + [photo(pictures, "grey", "stranger"), photo(pictures, "grey", "red")]
     told = evaluate(opened, dataset(*items, labels=(*LABELS, "stranger")))
@@ -146,6 +163,12 @@ def test_no_shared_label_is_refused(model, pictures, labels, said):
     items = [photo(pictures, "red", labels[0]), photo(pictures, "green", labels[1])]
     with pytest.raises(UsageError, match=said):
         evaluate(model, dataset(*items, labels=labels))
+
+
+def test_a_backbone_without_labels_is_refused(model, pictures, monkeypatch):
+    backbone = _Opened(load_model(model), made_models.card(labels=()))
+    with pytest.raises(UsageError, match="is a backbone: it has no labels"):
+        evaluate(backbone, dataset(photo(pictures, "red")))
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_the_page_says_what_was_found(page, evaluation):
     assert f"83.3 % ({100 * evaluation.classification.figures['top1'].low:.1f}–" in text
     assert "of 12 photos and clips are named rightly." in text
     assert "Training measured 95.1 % on groups that it had not seen." in text
-    assert "1 more items show classes that the model does not know" in text
+    assert "Of classes that the model does not know, there are more items (1)." in text
     assert "50.0 % of 4.0 labelled seconds in one video show the true label." in text
     assert "torn.png" in text
     assert evaluation.making.fingerprint in text

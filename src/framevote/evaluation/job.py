@@ -3,7 +3,7 @@
 import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -77,23 +77,39 @@ def evaluate(
     vote: Smoother = build("smoother", smoother)
     classifier = load_model(model, precision=precision, device=device, runtime=runtime, notify=notify)
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
-    items, strangers, problems = _shared(_chosen(dataset, side), classifier)
-    most = frames or classifier.card.frames or FRAMES
-    looked, damaged = look(classifier, [*items, *strangers], most, progress)
+    plan = _Plan("" if isinstance(data, Dataset) else str(data), side, frames or classifier.card.frames or FRAMES, vote, unknown, seed)
+    return _evaluation(classifier, dataset, plan, progress)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be done, settled."""
+
+    data: str
+    side: str
+    frames: int
+    smoother: Smoother
+    unknown: float
+    seed: int
+
+
+def _evaluation(classifier: Classifier, dataset: Dataset, plan: _Plan, progress: Progress | None) -> Evaluation:
+    items, strangers, problems = _shared(_chosen(dataset, plan.side), classifier)
+    looked, damaged = look(classifier, [*items, *strangers], plan.frames, progress)
     known, strange = looked.of(items), looked.of(strangers)
     if not known.items:
         raise InputError(f"None of the {len(items)} items could be read. First problem: {damaged[0]}")
     answers = _answers(known, classifier.card, dataset.several)
     groups = np.array([item.group for item in known.items])
-    videos = compare_videos(known.items, classifier, vote, unknown, progress)
-    may_refuse = known.openness or unknown > 0
+    videos = compare_videos(known.items, classifier, plan.smoother, plan.unknown, progress)
+    may_refuse = known.openness or plan.unknown > 0
     return Evaluation(
-        making=_making(classifier, dataset, data, side, most, vote, seed),
+        making=_making(classifier, dataset, plan),
         items=known.items,
         answers=answers,
-        classification=classify(answers, groups, seed),
-        unknown=known.unknown(unknown),
-        rejection=_rejection(answers, groups, known, strange, unknown, seed) if may_refuse else None,
+        classification=classify(answers, groups, plan.seed),
+        unknown=known.unknown(plan.unknown),
+        rejection=_rejection(answers, groups, known, strange, plan) if may_refuse else None,
         strangers=len(strange.items),
         timelines=videos.figures,
         videos=videos.compared,
@@ -148,10 +164,12 @@ def _shared(items: Sequence[Item], classifier: Classifier) -> tuple[list[Item], 
 def _unseen(label: str, count: int, classifier: Classifier) -> str:
     near = _near(label, classifier)
     hint = f" Its nearest is {near!r}: rename the class if that is meant." if near else ""
-    return f"the model {classifier.name} does not know this class; its {count} items are told apart, as never seen.{hint}"
+    return f"the model {classifier.name} does not know this class; what shows it is told apart, as never seen (items: {count}).{hint}"
 
 
 def _nothing_shared(classifier: Classifier, labels: list[str]) -> str:
+    if not classifier.card.labels:
+        return f"The model {classifier.name} is a backbone: it has no labels. Expected a model that was trained on some: framevote train."
     near = next(((label, near) for label in labels if (near := _near(label, classifier))), None)
     hint = f" Nearest: {near[0]!r} and {near[1]!r}." if near else ""
     return (
@@ -171,9 +189,9 @@ def _some(labels: Sequence[str]) -> str:
     return ", ".join(labels[:3]) + (" …" if len(labels) > 3 else "")
 
 
-def _rejection(answers: Answers, groups: NDArray[Any], known: Looked, strange: Looked, least: float, seed: int) -> Rejection:
+def _rejection(answers: Answers, groups: NDArray[Any], known: Looked, strange: Looked, plan: _Plan) -> Rejection:
     """Return how many known items are kept and rightly named, and how many strangers are caught."""
-    kept = ~known.unknown(least)
+    kept = ~known.unknown(plan.unknown)
     parts = np.stack([kept, kept & answers.hits], axis=1).astype(np.float32)
 
     def of_known(weights: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
@@ -181,18 +199,16 @@ def _rejection(answers: Answers, groups: NDArray[Any], known: Looked, strange: L
         accuracy = np.divide(right, stays, out=np.full(len(stays), np.nan), where=stays > 0)
         return {"kept": stays / weights.sum(axis=1), "accuracy": accuracy}
 
-    told = figures(of_known, groups, seed)
+    told = figures(of_known, groups, plan.seed)
     caught = Figure(float("nan"))
     if strange.items:
-        low = strange.unknown(least).astype(np.float32)
+        low = strange.unknown(plan.unknown).astype(np.float32)
         mean = lambda weights: {"caught": (weights @ low) / weights.sum(axis=1)}  # noqa: E731
-        caught = figures(mean, [item.group for item in strange.items], seed)["caught"]
-    return Rejection(known.openness, least, told["kept"], told["accuracy"], len(strange.items), caught)
+        caught = figures(mean, [item.group for item in strange.items], plan.seed)["caught"]
+    return Rejection(known.openness, plan.unknown, told["kept"], told["accuracy"], len(strange.items), caught)
 
 
-def _making(
-    classifier: Classifier, dataset: Dataset, data: Dataset | str | Path, side: str, frames: int, vote: Smoother, seed: int
-) -> Making:
+def _making(classifier: Classifier, dataset: Dataset, plan: _Plan) -> Making:
     card, marked = classifier.card, any(item.side == "test" for item in dataset.items)
     packages = ("framevote", "openvino", "av", "numpy", "scikit-learn")
     return Making(
@@ -203,12 +219,12 @@ def _making(
         temperature=card.temperature,
         precision=classifier.precision,
         device=classifier.device,
-        data="" if isinstance(data, Dataset) else str(data),
+        data=plan.data,
         layout=dataset.layout,
-        side=side if side != "auto" else ("test" if marked else "all"),
-        frames=frames,
-        smoother=repr(vote),
-        seed=seed,
+        side=plan.side if plan.side != "auto" else ("test" if marked else "all"),
+        frames=plan.frames,
+        smoother=repr(plan.smoother),
+        seed=plan.seed,
         training=dict(card.metrics),
         versions={name: version(name) for name in packages},
     )

@@ -75,8 +75,8 @@ def _notes(evaluation: Evaluation) -> list[str]:
         )
     if evaluation.strangers:
         notes.append(
-            f"{evaluation.strangers} more items show classes that the model does not know. They count in none of the figures but "
-            "the share of strangers that is caught."
+            f"Of classes that the model does not know, there are more items ({evaluation.strangers}). They count in none of the "
+            "figures but the share of strangers that is caught."
         )
     return notes
 

@@ -16,7 +16,8 @@ BINS = 15
 
 _TOP = 5
 _LEAST = float(np.finfo(np.float32).eps)  # a probability of 0 would cost infinitely much, and says no more than float32 can
-_MANY = 256  # shown items of a class from which running sums are quicker than a product of matrices
+_MANY = 100  # shown items of a class from which running sums are quicker than a product of matrices
+_TOGETHER = 16  # classes with fewer, that are compared at once
 
 _Floats = NDArray[np.float32]
 _Flags = NDArray[np.bool_]
@@ -59,7 +60,7 @@ def statistics(probabilities: _Floats, targets: _Flags, said: _Flags, several: b
         told["mean_class_accuracy"] = _mean(hits, support, support > 0)
         told["macro_f1"] = _mean(2 * hits, support + claims, support > 0)
         told["map"] = _mean_average_precision(weights, scores, truth > 0)
-        told["ece"] = np.abs(weights @ gaps).sum(axis=1).astype(np.float64) / weights.sum(axis=1, dtype=np.float64)
+        told["ece"] = _ratio(np.abs(weights @ gaps).sum(axis=1, dtype=np.float64), weights.sum(axis=1, dtype=np.float64))
         return told
 
     return compute
@@ -98,35 +99,42 @@ def _gaps(probabilities: _Floats, targets: _Flags, several: bool) -> _Floats:
 
 
 def _mean_average_precision(weights: Weights, scores: _Floats, truth: _Flags) -> NDArray[np.float64]:
+    """Return (R,) the mean over the classes that a draw shows; of each, the mean precision at the scores of its items."""
+    drawn = np.ascontiguousarray(weights.T)
     total, count = np.zeros(len(weights)), np.zeros(len(weights))
-    for column in range(scores.shape[1]):
-        positive = np.flatnonzero(truth[:, column])
-        precision = _ordered_precision if len(positive) > _MANY else _compared_precision
-        drawn = weights[:, positive].sum(axis=1, dtype=np.float64)
-        sums = (precision(weights, scores[:, column], positive) * weights[:, positive]).sum(axis=1, dtype=np.float64)
-        total += np.divide(sums, drawn, out=np.zeros(len(weights)), where=drawn > 0)
-        count += drawn > 0
+    for place, positive, above in _counted_above(drawn, scores, truth):
+        own = scores[positive, place]
+        claims = np.cumsum(drawn[positive], axis=0)[_last(own, own)]
+        precision = np.divide(claims, above, out=np.zeros_like(claims), where=above > 0)
+        shown = drawn[positive].sum(axis=0, dtype=np.float64)
+        sums = (precision * drawn[positive]).sum(axis=0, dtype=np.float64)
+        total += np.divide(sums, shown, out=np.zeros(len(weights)), where=shown > 0)
+        count += shown > 0
     return _ratio(total, count)
 
 
-def _compared_precision(weights: Weights, scores: _Floats, positive: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return (R, P): the precision at each shown item's score, by comparing all scores with it."""
-    at = scores[positive]
-    above = weights @ (scores[:, None] >= at).astype(np.float32)
-    shown = weights[:, positive] @ (at[:, None] >= at).astype(np.float32)
-    return np.divide(shown, above, out=np.zeros_like(shown), where=above > 0)
+def _counted_above(drawn: _Floats, scores: _Floats, truth: _Flags) -> Iterator[tuple[int, NDArray[np.intp], _Floats]]:
+    """Yield each class with its items, by falling score, and (P, R) how many drawn items have at least each one's score.
+
+    Classes of few items are compared with all scores, many classes in one product of matrices; for others, sums run down the
+    order of the scores.
+    """
+    ranked = [positive[np.argsort(-scores[positive, place], kind="stable")] for place, positive in enumerate(map(np.flatnonzero, truth.T))]
+    few = [place for place, positive in enumerate(ranked) if len(positive) <= _MANY]
+    for at in range(0, len(few), _TOGETHER):
+        some = few[at : at + _TOGETHER]
+        least = np.concatenate([scores[:, place] >= scores[ranked[place], place][:, None] for place in some])
+        above = np.split(least.astype(np.float32) @ drawn, np.cumsum([len(ranked[place]) for place in some])[:-1])
+        yield from ((place, ranked[place], counts) for place, counts in zip(some, above, strict=True))
+    for place in set(range(len(ranked))) - set(few):
+        order = np.argsort(-scores[:, place], kind="stable")
+        last = _last(scores[order, place], scores[ranked[place], place])
+        yield place, ranked[place], np.cumsum(drawn[order], axis=0)[last]
 
 
-def _ordered_precision(weights: Weights, scores: _Floats, positive: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return the same by running sums over the items in the order of their scores."""
-    order = np.argsort(-scores, kind="stable")
-    marked = np.zeros(len(scores), np.float32)
-    marked[positive] = 1
-    last = np.searchsorted(-scores[order], -scores[positive], side="right") - 1  # of the items that share the score
-    drawn = weights[:, order]
-    above = np.cumsum(drawn, axis=1)[:, last]
-    shown = np.cumsum(drawn * marked[order], axis=1)[:, last]
-    return np.divide(shown, above, out=np.zeros_like(shown), where=above > 0)
+def _last(falling: _Floats, wanted: _Floats) -> NDArray[np.intp]:
+    """Return the last place that holds each wanted score, of scores that fall."""
+    return np.searchsorted(-falling, -wanted, side="right") - 1
 
 
 def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,7 +70,7 @@ def rejection_rows(rejection: Rejection) -> list[tuple[str, str, str]]:
     """Return what calling some items unknown does, in words."""
     rows = [("Known items that get an answer", rejection.kept), ("… of these, rightly named", rejection.accuracy)]
     if rejection.strangers:
-        rows.append((f"Strangers that are called unknown ({rejection.strangers} items)", rejection.caught))
+        rows.append((f"Strangers that are called unknown (of {rejection.strangers})", rejection.caught))
     return [(name, percent(figure.value), interval(figure, True)) for name, figure in rows]
 
 
