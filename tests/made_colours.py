@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,8 +20,8 @@ LABELS = ("red", "green", "blue")
 def colours(seed: int, label: int) -> np.ndarray:
     """A noisy picture that is brighter in one channel."""
     random = np.random.default_rng(seed)
-    picture = random.integers(60, 140, (SIZE, SIZE, 3))
-    picture[..., label] += random.integers(40, 80)
+    picture = random.integers(30, 90, (SIZE, SIZE, 3))
+    picture[..., label] += random.integers(90, 130)
     return picture.astype(np.uint8)
 
 
@@ -48,7 +49,7 @@ def flat_backbone():
     y = layers.BatchNormalization(name="norm")(y)
     x = layers.ReLU()(layers.Add()([x, y]))
     x = layers.Conv2D(8, 3, 2, padding="same", name="third")(x)
-    return keras.Model(pictures, layers.GlobalAveragePooling2D()(layers.ReLU()(x)), name="tiny")
+    return keras.Model(pictures, layers.GlobalAveragePooling2D()(x), name="tiny")
 
 
 def head(backbone) -> tuple[np.ndarray, np.ndarray]:
@@ -57,21 +58,22 @@ def head(backbone) -> tuple[np.ndarray, np.ndarray]:
     return random.normal(0, 0.1, (backbone.output_shape[-1], 3)).astype(np.float32), np.zeros(3, np.float32)
 
 
-def main(folder: str, run: str, epochs: str, slowly: str = "") -> None:
-    """Fine-tune in a folder; print the accuracy on fresh pictures, and the first epoch that was trained."""
+def program(folder: Path, run: str, epochs: int, pause: float = 0.0) -> dict[str, Any]:
+    """Fine-tune in a folder; return what fresh pictures show, how often that is right, and the first epoch that was trained."""
     from framevote.training.fine_tuning import FineTuning, fine_tune
 
-    photos, backbone, steps = items(Path(folder) / "photos", 12), flat_backbone(), []
+    photos, backbone, steps = items(folder / "photos", 16), flat_backbone(), []
 
     def progress(step) -> None:
         steps.append(step)
-        time.sleep(0.15 if slowly else 0)
+        time.sleep(pause)
 
-    settings = FineTuning(3, epochs=int(epochs), rate=0.02, batch=8, patience=10)
-    model = fine_tune(backbone, *head(backbone), photos[:24], photos[24:], LABELS, False, settings, VIEW, Path(folder) / run, progress=progress)
+    settings = FineTuning(3, epochs=epochs, rate=0.06, batch=2, patience=10)
+    model = fine_tune(backbone, *head(backbone), photos[:32], photos[32:], LABELS, False, settings, VIEW, folder / run, progress=progress)
     found = model.predict(np.stack([colours(n, n % 3) for n in range(30)]), verbose=0)["probabilities"]
-    print(json.dumps({"accuracy": float(np.mean(found.argmax(1) == np.arange(30) % 3)), "first": steps[0].epoch}))
+    return {"accuracy": float(np.mean(found.argmax(1) == np.arange(30) % 3)), "first": steps[0].epoch, "probabilities": found.tolist()}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    told = program(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), pause=0.15 if "slowly" in sys.argv else 0)
+    sys.stdout.write(json.dumps(told))

@@ -129,9 +129,10 @@ def fine_tune(
     try:
         seen = Reading(tuple(labels), view, frames, look)
         shown = replace(seen, view=roomy(view), look=None) if settings.augment else seen
-        validated = read_samples(validation, seen, shelf, "validate", problems)
-        taught = read_samples(train, shown, shelf, "train", problems)
-        taught = _taught(taught, several, settings)
+        validated = _smoothed(read_samples(validation, seen, shelf, "validate", problems), several, settings)
+        taught = _smoothed(read_samples(train, shown, shelf, "train", problems), several, settings)
+        if settings.class_weights and not several:
+            taught = _even(taught)
         batches = -(-len(taught) // settings.batch)
         _compile(model, several, settings, batches)
         feed = _feed(taught, settings, Augmentation(view, settings.seed) if settings.augment else None, look)
@@ -155,14 +156,18 @@ def _feed(samples: Samples, settings: FineTuning, augment: Augmentation | None, 
     return feed
 
 
-def _taught(samples: Samples, several: bool, settings: FineTuning) -> Samples:
-    """Return training samples with smoothed targets and, where it is asked for, each class of the same weight."""
-    targets, weights = samples.targets, samples.weights
-    if settings.class_weights and not several:
-        share = weights @ targets  # of each class: how many photos it is worth
-        weights = weights * (targets @ np.divide(weights.sum(), share * np.count_nonzero(share), out=np.zeros_like(share), where=share > 0))
-    kinds = 2 if several else targets.shape[1]
-    return replace(samples, targets=targets * (1 - settings.smoothing) + settings.smoothing / kinds, weights=weights)
+def _smoothed(samples: Samples, several: bool, settings: FineTuning) -> Samples:
+    """Return samples whose targets leave something to the other labels; of both sides, so that their losses have one scale."""
+    kinds = 2 if several else samples.targets.shape[1]
+    return replace(samples, targets=samples.targets * np.float32(1 - settings.smoothing) + np.float32(settings.smoothing / kinds))
+
+
+def _even(samples: Samples) -> Samples:
+    """Return samples weighted such that every class counts the same."""
+    label = samples.targets.argmax(1)
+    share = np.bincount(label, samples.weights, samples.targets.shape[1])  # how many photos a class is worth
+    each = samples.weights.sum() / (np.count_nonzero(share) * share[label])
+    return replace(samples, weights=(samples.weights * each).astype(np.float32))
 
 
 def _logits(embedding: Any, head: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Any:

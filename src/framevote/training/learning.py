@@ -2,9 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from framevote.errors import ModelError
 from framevote.training.feeding import Batch, Samples, ahead, in_order
@@ -107,32 +110,48 @@ def _discarding(run: RunFolder, epoch: Callable[[], Epoch]) -> Epoch:
         raise
 
 
+class _Mean:
+    """Loss and accuracy over the batches so far: Keras tells them of each batch alone."""
+
+    def __init__(self) -> None:
+        self._sums, self._counts = [0.0, 0.0], [0.0, 0.0]
+
+    def add(self, told: Mapping[str, Any], weights: NDArray[np.float32]) -> None:
+        for place, (name, count) in enumerate((("loss", len(weights)), ("accuracy", float(weights.sum())))):
+            self._sums[place] += float(told[name]) * count
+            self._counts[place] += count
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """Loss, which Keras divides by a batch's samples, and accuracy, which it divides by their weights."""
+        return self._sums[0] / self._counts[0], self._sums[1] / self._counts[1]
+
+
 def _epoch(course: Course, before: Epoch, progress: Progress | None) -> Epoch:
-    begun, number, told = time.perf_counter(), before.epoch + 1, {"loss": math.nan, "accuracy": math.nan}
-    course.model.reset_metrics()
+    begun, number, mean = time.perf_counter(), before.epoch + 1, _Mean()
     for place, batch in enumerate(ahead(course.feed(number)), 1):
         told = course.model.train_on_batch(batch.values, batch.targets, batch.weights, return_dict=True)
-        if not math.isfinite(float(told["loss"])):
+        mean.add(told, batch.weights)
+        if not math.isfinite(mean.values[0]):
             raise ModelError(
                 f"The loss is no number any more in epoch {number}, batch {place}: the learning rate may be too high. "
                 f"Received: rate={course.rate:g}. Give a smaller one, such as rate={course.rate / 10:g}; the run is discarded."
             )
         if progress:
-            seen = (float(told["loss"]), float(told["accuracy"]), before.validation_loss, before.validation_accuracy)
-            progress(Step(number, course.epochs, place, course.batches, *seen))
+            progress(Step(number, course.epochs, place, course.batches, *mean.values, before.validation_loss, before.validation_accuracy))
     rate = float(course.model.optimizer.learning_rate)
-    made = Epoch(number, float(told["loss"]), float(told["accuracy"]), *_validated(course), rate=rate, seconds=0.0)
+    made = Epoch(number, *mean.values, *_validated(course), rate=rate, seconds=0.0)
     return replace(made, seconds=round(time.perf_counter() - begun, 3))
 
 
 def _validated(course: Course) -> tuple[float, float]:
     """Return loss and accuracy of the validation samples."""
-    told: dict[str, Any] = {}
-    side = course.validation
-    course.model.reset_metrics()
+    side, mean = course.validation, _Mean()
     for rows in in_order(len(side), course.size):
-        told = course.model.test_on_batch(side.values[rows], side.targets[rows], side.weights[rows], return_dict=True)
-    return float(told["loss"]), float(told["accuracy"])
+        mean.add(
+            course.model.test_on_batch(side.values[rows], side.targets[rows], side.weights[rows], return_dict=True), side.weights[rows]
+        )
+    return mean.values
 
 
 def _state(model: "keras.Model") -> Arrays:

@@ -37,7 +37,7 @@ class Epoch:
     Attributes:
         epoch: from 1 on.
         loss, accuracy: of the augmented training samples, with class weights and smoothed labels, while they were learned from.
-        validation_loss, validation_accuracy: of the validation samples as they are, afterwards.
+        validation_loss, validation_accuracy: afterwards, of the validation samples as they are, with smoothed labels too.
         rate: the learning rate at its end.
         seconds: on the wall, validation included.
     """

@@ -5,6 +5,7 @@ processor has it: measured on 2 cores (Zen 4) with Lite0's trunk, 254 pictures/s
 whole network with the same layers frozen takes 76 in TensorFlow. Elsewhere (a GPU, JAX, PyTorch) Keras runs it.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +25,11 @@ def copied(model: "keras.Model", policy: str | None = None) -> "keras.Model":
     """Return a model of the same layers and weights that shares nothing, computing by another policy where one is given."""
     import keras  # noqa: PLC0415 - heavy
 
-    def layer(given: Any) -> Any:
-        return given.__class__.from_config(given.get_config() | ({"dtype": policy} if policy else {}))
-
-    copy = keras.models.clone_model(model, clone_function=layer)
+    config = model.get_config()
+    for layer in config["layers"]:
+        if policy and layer["class_name"] != "InputLayer":
+            layer["config"]["dtype"] = policy
+    copy = keras.Model.from_config(config)
     copy.set_weights(model.get_weights())
     return copy
 
@@ -85,11 +87,10 @@ def on_gpu() -> bool:
     """Return whether the Keras backend computes on a GPU."""
     import keras  # noqa: PLC0415 - heavy
 
-    if keras.backend.backend() == "torch":
-        import torch  # noqa: PLC0415 - heavy
-
-        return bool(torch.cuda.is_available())
-    return bool(keras.distribution.list_devices("gpu"))
+    backend = importlib.import_module(name := keras.backend.backend())
+    if name == "tensorflow":
+        return bool(backend.config.list_physical_devices("GPU"))
+    return backend.default_backend() == "gpu" if name == "jax" else bool(backend.cuda.is_available())
 
 
 class _Compiled:
