@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from framevote import parts
-from framevote.backbones import Backbone, efficientnet_lite0, imagenet
+from framevote.backbones import Backbone, classifying, efficientnet_lite0, imagenet
 from framevote.backbones.checkpoint import read_checkpoint
 from framevote.backbones.imagenet import imagenet_labels, lite0_weights
 from framevote.errors import MissingExtra, ModelError, UsageError
@@ -222,11 +222,26 @@ def test_the_backbone_is_a_part_under_its_real_name():
     assert isinstance(backbone, Backbone)
     assert repr(backbone) == "efficientnet_lite0"
     assert parts.build("backbone", repr(backbone)) == backbone == efficientnet_lite0()
-    assert (backbone.view, backbone.embedding) == (View(224, 224, "centre", crop=0.875), 1280)
+    assert backbone.view == View(224, 224, "centre", crop=0.875)
+
+
+def network(**arguments):
+    from framevote.backbones.lite0 import efficientnet_lite0 as built
+
+    return built(**arguments)
+
+
+def test_the_backbone_is_the_network_up_to_its_embedding_and_classifying_the_whole():
+    whole, embedding = classifying(efficientnet_lite0()), efficientnet_lite0()()
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(whole(pictures)["embedding"], embedding(pictures))
+    assert sum(int(np.prod(w.shape)) for w in embedding.trainable_weights) == 4_652_008 - 1281 * 1000
+    with pytest.raises(ModelError, match=r"Only efficientnet_lite0 is built in with ImageNet's classes\. Received: ResNet50"):
+        classifying(parts.build("backbone", "ResNet50"))
 
 
 def test_the_network_has_lite0s_parameters_and_loadable_names():
-    model = efficientnet_lite0()(weights=None)
+    model = network(weights=None)
     assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == 4_652_008
     names = [layer.name for layer in model.layers]
     assert model.name == "efficientnet_lite0"
@@ -245,18 +260,18 @@ def test_the_network_has_lite0s_parameters_and_loadable_names():
     ],
 )
 def test_a_network_ends_as_it_is_asked_to(arguments, shape):
-    assert efficientnet_lite0()(weights=None, **arguments).output_shape == shape
+    assert network(weights=None, **arguments).output_shape == shape
 
 
 def test_saved_weights_are_loaded_again_and_others_are_refused(tmp_path):
     small = {"include_top": False, "input_shape": (32, 32, 3)}
-    first = efficientnet_lite0()(weights=None, **small)
+    first = network(weights=None, **small)
     first.save_weights(tmp_path / "own.weights.h5")
-    second = efficientnet_lite0()(weights=tmp_path / "own.weights.h5", **small)
+    second = network(weights=tmp_path / "own.weights.h5", **small)
     for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     (tmp_path / "text.weights.h5").write_text("none")
     with pytest.raises(ModelError, match=r"text\.weights\.h5 do not fit efficientnet_lite0"):
-        efficientnet_lite0()(weights=tmp_path / "text.weights.h5", **small)
+        network(weights=tmp_path / "text.weights.h5", **small)
     with pytest.raises(UsageError, match=r"have 1000 classes\. Received: classes=10"):
-        efficientnet_lite0()(classes=10)
+        network(classes=10)

@@ -11,6 +11,7 @@ import math
 import pickle
 import pickletools
 import struct
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,6 +97,11 @@ def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if (size := path.stat().st_size) > _MOST_BYTES:
             raise _Refused(f"it has {size} bytes, more than {_MOST_BYTES}")
+        if zipfile.is_zipfile(path):
+            raise _Refused(
+                "it is a zip, of PyTorch 1.6 or newer; write it again with "
+                "torch.save(torch.load(FILE), NEW, _use_new_zipfile_serialization=False)"
+            )
         return _tensors(io.BytesIO(path.read_bytes()))
     except OSError as error:
         raise ModelError(f"The weights {path} cannot be read: {error.strerror}. Expected a PyTorch checkpoint.") from error

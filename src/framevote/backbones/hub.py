@@ -125,12 +125,17 @@ def _build(hub: Any, backbone: Backbone, pixels: _Pixels) -> Any:
     network = _network(hub, backbone.name, load_weights=True)
     if isinstance(network.input, dict | list) or len(network.input.shape) != 4:
         raise ModelError(f"The KerasHub preset {backbone.name} takes more or other than pictures. Expected one for images.")
+    plain = keras.Model(network.inputs[0], _embedded(network.output, getattr(network, "use_class_token", False)))
     pictures = pictures_of(backbone)
-    x = keras.layers.Rescaling(pixels.scale, offset=pixels.offset, name="prepared")(pictures)
-    plain = keras.Model(network.input, network.output)  # its class would be asked for its own arguments in cloning
-    flat = keras.models.clone_model(plain, input_tensors=[x])
+    scaled = keras.layers.Rescaling(pixels.scale, offset=pixels.offset, name="prepared")(pictures)
+
+    def call(layer: Any, *inputs: Any, **options: Any) -> Any:
+        """Call a layer in the copy as it is called in the original, with scaled pictures for its input."""
+        return layer(*(scaled if given is pictures else given for given in inputs), **options)
+
+    flat = keras.models.clone_model(plain, input_tensors=pictures, call_function=call)
     flat.set_weights(plain.get_weights())
-    return keras.Model(pictures, _embedded(flat.output, getattr(network, "use_class_token", False)), name="keras_hub_backbone")
+    return flat
 
 
 def _embedded(output: Any, class_token: bool) -> Any:

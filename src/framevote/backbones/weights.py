@@ -6,6 +6,7 @@ This module imports Keras: it is loaded when a model is built.
 
 import contextlib
 import sys
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,7 +106,12 @@ def _load_torch(model: keras.Model, path: Path, from_torch: FromTorch | None) ->
 
 def _load_keras(model: keras.Model, path: Path) -> None:
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            model.load_weights(path)
+        said = [str(warning.message) for warning in heard if "freshly-initialized" in str(warning.message)]
+        if said:  # Keras goes on with random weights where a file lacks some
+            raise ValueError(said[0])
     except Exception as error:  # Keras raises what its storage raises
         raise ModelError(
             f"The weights {path} do not fit {model.name}, or cannot be read: {_told(error)} Expected a file for this network: "
@@ -183,7 +189,7 @@ def _shapes(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _told(error: Exception) -> str:
-    """Return the first sentence or two of what a library said, on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """Return what a library said first, on one line; not the list of all layers, which Keras adds."""
+    lines = [line.strip() for line in str(error).partition("List of objects that")[0].splitlines() if line.strip()]
     text = " ".join(lines) or type(error).__name__
     return text if len(text) <= 400 else f"{text[:399]}…"
