@@ -15,6 +15,7 @@ from benchmarks.speed import annotated, gpu, labels
 from benchmarks.stages import stages
 from benchmarks.starting import start
 from benchmarks.table import Row, Setting, machine, markdown
+from benchmarks.training import training
 from benchmarks.vote import vote
 
 # In this order: memory and start come first, since a child's peak memory begins at its parent's size.
@@ -28,6 +29,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "copies": copies,
     "flicker": flicker,
     "vote": vote,
+    "training": training,
 }
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -20,6 +20,7 @@ import numpy as np
 
 import framevote
 from benchmarks.measuring import OUT, Usage, told, used
+from benchmarks.training import fine_tune, fit_head, keras_fit
 from framevote.classifier import imagenet_path
 from framevote.model_file import read_model_file
 from framevote.parts import DEFAULT_SMOOTHER, build
@@ -119,9 +120,8 @@ def calibrate() -> Told:
     return {"usage": told(usage), "gflops": 2 * 2048**3 / 1e9 * usage.rate}
 
 
-JOBS: dict[str, Callable[..., Told]] = {
-    job.__name__: job for job in (load, load_keras, tutorial, label, decode_scale, decode, network, encode, vote, calibrate)
-}
+_JOBS = (load, load_keras, tutorial, label, decode_scale, decode, network, encode, vote, calibrate, fine_tune, keras_fit, fit_head)
+JOBS: dict[str, Callable[..., Told]] = {job.__name__: job for job in _JOBS}
 
 
 def main() -> None:

@@ -43,13 +43,13 @@ def flat_backbone():
     layers = keras.layers
     keras.utils.set_random_seed(3)
     pictures = keras.Input((SIZE, SIZE, 3), dtype="uint8")
-    x = layers.Rescaling(1 / 128, offset=-1)(pictures)
+    x = layers.Rescaling(1 / 128, offset=-1, name="scaling")(pictures)
     x = layers.Conv2D(8, 3, 2, padding="same", activation="relu", name="first")(x)
     y = layers.Conv2D(8, 3, padding="same", name="second")(x)
     y = layers.BatchNormalization(name="norm")(y)
-    x = layers.ReLU()(layers.Add()([x, y]))
+    x = layers.ReLU(name="relu")(layers.Add(name="add")([x, y]))
     x = layers.Conv2D(8, 3, 2, padding="same", name="third")(x)
-    return keras.Model(pictures, layers.GlobalAveragePooling2D()(x), name="tiny")
+    return keras.Model(pictures, layers.GlobalAveragePooling2D(name="pool")(x), name="tiny")
 
 
 def head(backbone) -> tuple[np.ndarray, np.ndarray]:
