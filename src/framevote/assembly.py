@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.errors import ModelError
 from framevote.records import FloatArray
 from framevote.records.checking import check, frozen
 
@@ -33,10 +34,11 @@ class Top:
     def __post_init__(self) -> None:
         for name in ("kernel", "bias"):
             object.__setattr__(self, name, frozen(getattr(self, name), np.float32))
-        prototypes = np.empty((len(self.kernel), 0)) if self.prototypes is None else self.prototypes
-        object.__setattr__(self, "prototypes", frozen(prototypes, np.float32))
-        check(self.kernel.ndim == 2 and self.bias.shape == self.kernel.shape[1:], "Top", "kernel (D, C) and bias (C,)", self.bias.shape)
+        shapes = (self.kernel.shape, self.bias.shape)
+        check(self.kernel.ndim == 2 and self.bias.shape == self.kernel.shape[1:], "Top", "kernel (D, C) and bias (C,)", shapes)
+        prototypes = frozen(np.empty((len(self.kernel), 0)) if self.prototypes is None else self.prototypes, np.float32)
         check(prototypes.ndim == 2 and len(prototypes) == len(self.kernel), "Top", "prototypes (D, K)", prototypes.shape)
+        object.__setattr__(self, "prototypes", prototypes)
 
     def __repr__(self) -> str:
         return f"Top({self.kernel.shape[0]} numbers → {self.kernel.shape[1]} labels)"
@@ -49,7 +51,7 @@ class Top:
         """Return the probabilities (N, C) of embeddings (N, D), as the network gives them."""
         logits = self.logits(embeddings)
         if self.several:
-            return np.asarray(1 / (1 + np.exp(-logits)))
+            return sigmoid(logits)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
@@ -75,9 +77,25 @@ class Top:
             return cls(held["kernel"], held["bias"], bool(held["several"]), held["prototypes"])
 
 
+def sigmoid(logits: FloatArray) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(−logits)), however large these are."""
+    return np.asarray(np.exp(-np.logaddexp(0, -logits.astype(np.float64))))
+
+
 def embedding_of(model: "keras.Model") -> Any:
-    """Return the tensor of a model's embedding: its output of that name, or its only one."""
-    return model.output["embedding"] if isinstance(model.output, dict) else model.output
+    """Return the tensor of a model's embedding: its output of that name, or its only one.
+
+    Raises:
+        ModelError: it has other outputs.
+    """
+    given = model.output
+    if isinstance(given, dict) and "embedding" in given:
+        return given["embedding"]
+    if isinstance(given, dict | list | tuple):
+        raise ModelError(
+            f"A model that is put under a head has one output, or one called embedding. Received: {', '.join(model.output_names)}."
+        )
+    return given
 
 
 def embedding_model(model: "keras.Model") -> "keras.Model":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.assembly import sigmoid
 from framevote.model_file import Openness
 from framevote.records import FloatArray
 
@@ -27,9 +28,12 @@ def tempered(probabilities: FloatArray, temperature: float, several: bool = Fals
     if temperature == 1:
         return np.asarray(probabilities, np.float32)
     given = probabilities.astype(np.float64)
-    powers = np.power(given, 1 / temperature)
-    rest = np.power(1 - given, 1 / temperature) if several else 0.0
-    return np.asarray(powers / (powers + rest if several else powers.sum(axis=1, keepdims=True)), np.float32)
+    with np.errstate(divide="ignore", over="ignore"):  # a logit without end gives 0 or 1, which is what it means
+        if several:
+            return np.asarray(sigmoid((np.log(given) - np.log1p(-given)) / temperature), np.float32)
+        logits = np.log(given)
+        powers = np.exp((logits - logits.max(axis=1, keepdims=True, initial=-np.inf)) / temperature)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def fit_temperature(

@@ -85,7 +85,10 @@ class Classifier:
 
         Raises:
             UsageError: a frame is not of the model's size.
+            ModelError: the model has no labels.
         """
+        if not self.card.labels:
+            raise ModelError(f"The model {self.name} is a backbone, which gives embeddings only. Expected one with labels: train it first.")
         for places, answer in _blocks(self._answers(frames)):
             times, durations, counts = (np.array(column, np.float64) for column in zip(*places, strict=True))
             yield Scores(self._values(answer), times, durations, counts, self.labels)

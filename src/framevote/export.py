@@ -23,9 +23,8 @@ from framevote.assembly import Top, crowned, embedding_model
 from framevote.backbones import Backbone, classifying, find_backbone
 from framevote.engine import load_openvino
 from framevote.errors import Error, ModelError, missing_extra
-from framevote.model_file import GRAPH, KERAS, Card, check_keras_file, write_model_file
+from framevote.model_file import GRAPH, KERAS, OUTPUTS, Card, check_keras_file, write_model_file
 
-OUTPUTS = ("probabilities", "embedding", "familiarity")
 TOLERANCE = 1e-4
 _MOST_SECONDS = 1800
 _SUFFIX = ".keras"
@@ -39,8 +38,8 @@ def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | Non
     """Write a model file.
 
     Args:
-        source: a `.keras` file whose model takes uint8 (N, height, width, 3) and gives `probabilities` and `embedding`,
-            or a backbone: under a top, or with its ImageNet top, or, where the card names no labels, by itself.
+        source: a `.keras` file whose model takes uint8 (N, height, width, 3) and gives `probabilities` and `embedding`, or a
+            backbone with its ImageNet top. Under a `top`, or where the card names no labels, only their embedding is taken.
         card: what the model is; the versions are filled in here.
         path: the `.fvm` file to write.
         top: what is put on the source's embedding.
@@ -80,6 +79,8 @@ def _check_card(card: Card, graph: Path) -> None:
     model = openvino.Core().read_model(graph)
     given = {name: port.partial_shape.to_string() for port in model.outputs for name in port.get_names()}
     takes, gives = model.input().partial_shape.to_string(), given.get("probabilities", "none")
+    if card.openness and "familiarity" not in given:
+        raise ModelError("The card says when a picture is unknown. Received a network without a familiarity; give it prototypes.")
     expected = (f"[?,{card.view.height},{card.view.width},3]", f"[?,{len(card.labels)}]" if card.labels else "none")
     if (takes, gives) != expected:
         raise ModelError(f"The card says pictures {expected[0]} and labels {expected[1]}. Received a network with {takes} and {gives}.")
@@ -150,7 +151,7 @@ def _built(source: str, folder: Path, bare: bool) -> None:
     top = Top.load(folder / _TOP) if (folder / _TOP).exists() else None
     if source.endswith(_SUFFIX):
         check_keras_file(Path(source), Path(source).name)
-        if not top:
+        if not top and not bare:
             shutil.copyfile(source, folder / KERAS)
             return
         model = keras.models.load_model(source, compile=False, safe_mode=True)

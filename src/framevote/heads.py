@@ -24,7 +24,8 @@ PROTOTYPES = 16
 
 _MOST_NUMBERS = 250_000_000  # rows × classes: beyond that fitting would need more than 8 GB
 _ITERATIONS = 300
-_FLOPS = 2e10  # of a plain core; only to tell how long it will take
+_NEVER = -30.0  # the logit of a class that no row has
+_USUAL_ITERATIONS, _FLOPS = 60, 2e10  # of a fit, and of a plain core a second; only to tell how long it will take
 
 
 @final
@@ -93,24 +94,27 @@ def check_size(rows: int, classes: int) -> None:
     if rows * classes > _MOST_NUMBERS:
         raise InputError(
             f"{rows} pictures of {classes} classes are more than can be fitted at once. Expected at most {_MOST_NUMBERS // classes} "
-            f"pictures of so many classes: take fewer frames a clip (--frames), or fewer classes."
+            "pictures of so many classes: take fewer frames a clip (--frames), or fewer classes."
         )
 
 
 def minutes(rows: int, numbers: int, classes: int, fits: int) -> float:
     """Return about how many minutes so many fits take on one core; it is meant for a sentence, not for a promise."""
-    return 4 * rows * numbers * classes * 60 * fits / _FLOPS / 60
+    return 4 * rows * numbers * classes * _USUAL_ITERATIONS * fits / _FLOPS / 60
 
 
 def _softmax(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None, strength: float) -> tuple[FloatArray, FloatArray]:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - heavy
 
     seen = np.flatnonzero(targets.any(axis=0))
+    full, level = np.zeros((scaled.shape[1], targets.shape[1])), np.full(targets.shape[1], _NEVER)
+    if len(seen) < 2:  # nothing to tell apart
+        level[seen] = 0.0
+        return full, level
     model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3)
     _quietly(model, scaled, targets.argmax(axis=1), weights)
     # Of two classes scikit-learn fits the difference.
     kernel, bias = (model.coef_, model.intercept_) if len(seen) > 2 else _both(model.coef_, model.intercept_)
-    full, level = np.zeros((scaled.shape[1], targets.shape[1])), np.full(targets.shape[1], -30.0)
     full[:, seen], level[seen] = kernel.T, bias
     return full, level
 
@@ -125,7 +129,7 @@ def _sigmoids(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArra
     kernel, bias = np.zeros((scaled.shape[1], targets.shape[1])), np.zeros(targets.shape[1])
     for column, truth in enumerate(targets.T):
         if truth.all() or not truth.any():  # nothing to tell apart
-            bias[column] = 30.0 if truth.all() else -30.0
+            bias[column] = -_NEVER if truth.all() else _NEVER
             continue
         model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3)
         _quietly(model, scaled, truth, weights)
@@ -133,7 +137,7 @@ def _sigmoids(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArra
     return kernel, bias
 
 
-def _quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic], weights: FloatArray | None) -> None:
+def _quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic] | None = None, weights: FloatArray | None = None) -> None:
     """Fit; that it stopped before the last digit was settled is no news to a user."""
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy
 
@@ -157,6 +161,8 @@ def fit_prototypes(values: FloatArray, targets: NDArray[np.bool_], seed: int = 0
         own = np.unique(directions[truth], axis=0)
         if len(own):
             count = min(PROTOTYPES, len(own))
-            centres.append(KMeans(count, n_init=1, random_state=seed).fit(own).cluster_centers_)
+            clusters = KMeans(count, n_init=1, random_state=seed)
+            _quietly(clusters, own)  # fewer clusters than asked for: directions that differ by a rounding
+            centres.append(clusters.cluster_centers_)
     joined = np.concatenate(centres)
     return np.asarray((joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12)).T, np.float32)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from framevote.engine import load_openvino
 from framevote.errors import ModelError, UsageError, missing_extra
-from framevote.model_file import ModelFile, check_keras_file
+from framevote.model_file import OUTPUTS, ModelFile
 from framevote.records import Image
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ RuntimeName: TypeAlias = Literal["openvino", "keras"]
 PRECISIONS: tuple[Precision, ...] = ("auto", "f32", "bf16")
 DEVICES: tuple[Device, ...] = ("cpu", "gpu")
 RUNTIMES: tuple[RuntimeName, ...] = ("openvino", "keras")
-
-_OUTPUTS = ("probabilities", "embedding", "familiarity")
 
 # Images a request, by measurement (Zen 4, 2 cores, decoding 480p meanwhile; frames/s for 1, 2, 4, 8, 16 images):
 # bf16 155, 201, 234, 233, 220; f32 140, 145, 146, 143, 139. On a GPU a kernel's start weighs more.
@@ -118,7 +116,7 @@ class OpenVINORuntime(Runtime):
         self._compiled = _compile(core, file, [batch, view.height, view.width, 3], self.precision)
         shapes = {name: tuple(output.shape) for output in self._compiled.outputs for name in output.get_names()}
         self.embedding = _check_shapes(file, shapes)
-        self._outputs = tuple(name for name in _OUTPUTS if name in shapes)
+        self._outputs = tuple(name for name in OUTPUTS if name in shapes)
 
     def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
         """Yield answers, a request's worth at a time; while one is awaited, all others are under way."""
@@ -180,7 +178,7 @@ def _check_shapes(file: ModelFile, shapes: dict[str, tuple[int | None, ...]]) ->
 
 def _answer(given: dict[str, Any], count: int) -> Answer:
     """Return copies of the first `count` rows of what a network gave; what it does not give is empty, or NaN."""
-    told = {name: np.array(given[name][:count], np.float32) for name in _OUTPUTS if name in given}
+    told = {name: np.array(given[name][:count], np.float32) for name in OUTPUTS if name in given}
     familiarity = told["familiarity"][:, 0] if "familiarity" in told else np.full(count, np.nan, np.float32)
     return Answer(told.get("probabilities", np.empty((count, 0), np.float32)), told["embedding"], familiarity)
 
@@ -265,7 +263,6 @@ def _load_keras(file: ModelFile, place: str) -> Any:
     keras = _keras()
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         path = file.extract_keras(Path(folder))
-        check_keras_file(path, file.path.name)
         try:
             with keras.device(place):
                 return keras.models.load_model(path, compile=False, safe_mode=True)

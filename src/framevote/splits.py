@@ -4,8 +4,9 @@ Items of one group (one person, one source video) are never parted, and neither 
 embeddings. Folds keep the shares of the classes as far as the groups allow.
 """
 
-from collections import Counter
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,77 +25,124 @@ On 2395 photos from a web search the pairs above 0.97 are those above 0.94 (16 p
 in another size or encoding. Different takes of one gesture by one person reach it in some frames, but not in all.
 """
 
-_BLOCK = 1024  # rows that are compared with all others at a time
+_BLOCK = 512  # items that are compared with all others at a time
+_LEAST = (SAME - 1e-6) / 2  # of the squares' sum; a hair less, as products of matrices round otherwise than sums
+_NUMBERS = ("no", "one", "two", "three")
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def merged_groups(groups: Sequence[str], rows: Rows) -> NDArray[np.intp]:
-    """Return the number of each item's group (N,): groups that share near-duplicates are one.
-
-    Two items are near-duplicates where they have as many frames and each frame looks like its counterpart (cosine at least SAME).
-    """
+def merged_groups(groups: Sequence[str], rows: Rows | None = None) -> NDArray[np.intp]:
+    """Return the number of each item's group (N,): groups that share near-duplicates are one; without `rows` nobody looks for these."""
     from scipy.sparse import coo_array  # noqa: PLC0415 - heavy
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - heavy
 
-    numbers = np.unique(np.array(groups, dtype=object).astype(str), return_inverse=True)[1]
-    pairs = np.array(list(near_duplicates(rows)), np.intp).reshape(-1, 2)
-    count = int(numbers.max(initial=-1)) + 1
-    links = coo_array((np.ones(len(pairs), np.bool_), (numbers[pairs[:, 0]], numbers[pairs[:, 1]])), shape=(count, count))
-    merged: NDArray[np.intp] = np.asarray(connected_components(links, directed=False)[1], np.intp)
-    return merged[numbers]
+    merged: NDArray[np.intp] = np.unique(list(groups), return_inverse=True)[1]
+    for pairs in near_duplicates(rows) if rows else ():  # merged as they come: where all look the same, the pairs would fill the memory
+        one, other = merged[pairs].T
+        count = int(merged.max()) + 1
+        links = coo_array((np.ones(len(pairs), np.bool_), (one, other)), shape=(count, count))
+        merged = np.asarray(connected_components(links, directed=False)[1], np.intp)[merged]
+    return merged
 
 
-def near_duplicates(rows: Rows) -> Iterator[tuple[int, int]]:
-    """Yield pairs of items that look the same, frame by frame."""
+def near_duplicates(rows: Rows) -> Iterator[NDArray[np.intp]]:
+    """Yield pairs (P, 2) of items that look the same, some at a time.
+
+    Two items look the same where they have as many frames and each frame looks like its counterpart: the cosine of their embeddings
+    is at least SAME, and what they differ by is small (by 1 − SAME, in squares) against how they differ from the mean of all. The
+    cosine alone would do for a network that was trained on many classes; of a poor one, all embeddings are nearly parallel.
+    """
     counts = np.bincount(rows.owners, minlength=rows.items)
-    for frames in sorted(set(counts.tolist()) - {0}):
+    lengths = np.linalg.norm(rows.values, axis=1, keepdims=True)
+    directions = rows.values / np.maximum(lengths, np.float32(1e-12))
+    centred = rows.values - rows.values.mean(axis=0, dtype=np.float64).astype(np.float32)
+    for frames in sorted(set(counts.tolist())):
         items = np.flatnonzero(counts == frames)
-        values = rows.values[np.isin(rows.owners, items)].reshape(len(items), frames, -1)
-        for one, other in _same(values / np.maximum(np.linalg.norm(values, axis=2, keepdims=True), 1e-12)):
-            yield int(items[one]), int(items[other])
+        own = rows.of(items)
+        views = [values[own].reshape(len(items), frames, -1) for values in (directions, centred)]
+        yield from (items[pairs] for pairs in _alike(views))
 
 
-def _same(values: FloatArray) -> Iterator[tuple[int, int]]:
-    """Yield pairs of places whose frames (N, F, D), of length 1 each, are all alike."""
-    flat = values.reshape(len(values), -1)
-    for start in range(0, len(flat), _BLOCK):
-        # The mean over the frames is at least SAME where each of them is, and is one product of matrices.
-        means = flat[start : start + _BLOCK] @ flat[start:].T / values.shape[1]
-        for row, column in np.argwhere(np.triu(means >= SAME, 1)):
-            one, other = start + int(row), start + int(column)
-            if (np.sum(values[one] * values[other], axis=1) >= SAME).all():
-                yield one, other
+def _alike(views: Sequence[FloatArray]) -> Iterator[NDArray[np.intp]]:
+    """Yield pairs (P, 2) of places whose frames are alike in each of the views (N, F, D), all frames and each of them."""
+    count, frames, _ = views[0].shape
+    flat = [view.reshape(count, -1) for view in views]
+    squares = [np.einsum("nd,nd->n", view, view) for view in flat]
+    for start in range(0, count, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        found = np.triu(np.ones((len(squares[0][block]), count - start), np.bool_), 1)
+        for view, square in zip(flat, squares, strict=True):
+            found &= view[block] @ view[start:].T >= _LEAST * (square[block, None] + square[None, start:])
+        pairs = np.argwhere(found) + start
+        if frames > 1:
+            pairs = pairs[[_each_alike(views, one, other) for one, other in pairs]] if len(pairs) else pairs
+        if len(pairs):
+            yield pairs
 
 
-def folds(dataset: Dataset, groups: NDArray[np.intp], count: int = FOLDS, seed: int = 0) -> list[Fold]:
+def _each_alike(views: Sequence[FloatArray], one: int, other: int) -> bool:
+    """Return whether two places are alike in every frame."""
+    for view in views:
+        a, b = view[one], view[other]
+        if (np.sum(a * b, axis=1) < _LEAST * (np.sum(a * a, axis=1) + np.sum(b * b, axis=1))).any():
+            return False
+    return True
+
+
+def folds(dataset: Dataset, groups: NDArray[np.intp], count: int = FOLDS, seed: int = 0, least: int = 2) -> list[Fold]:
     """Return pairs (train, held out) of item numbers; every item is held out once, with all of its group.
 
+    Args:
+        dataset: the items.
+        groups: (N,), the number of each item's group.
+        count: how many folds; fewer where a class has fewer groups.
+        seed: of the order.
+        least: how many groups every class needs.
+
     Raises:
-        InputError: a class lies within one group, so that it cannot be both learned and tested.
+        InputError: a class has fewer groups than that: it cannot be both learned and tested.
     """
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - heavy
 
-    check_groups(dataset, groups)
-    classes = strata(dataset)
-    count = min(count, _least_groups(dataset, groups))
-    split = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    return [(train, held) for train, held in split.split(classes, classes, groups)]
+    count = min(count, check_groups(dataset, groups, least))
+    return _split(StratifiedGroupKFold(count, shuffle=True, random_state=seed), strata(dataset), groups)
 
 
 def random_folds(dataset: Dataset, count: int = FOLDS, seed: int = 0) -> list[Fold]:
     """Return folds that leave groups aside, stratified: what a random split would have made of the data."""
     from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415 - heavy
 
-    classes = strata(dataset)
-    count = max(min(count, int(np.bincount(classes).min())), 2)
-    split = StratifiedKFold(count, shuffle=True, random_state=seed)
-    return [(train, held) for train, held in split.split(classes, classes)]
+    held = dataset.targets.sum(axis=0)
+    count = max(min(count, int(held[held > 0].min(initial=count))), 2)
+    return _split(StratifiedKFold(count, shuffle=True, random_state=seed), strata(dataset), None)
 
 
-def one_split(dataset: Dataset, groups: NDArray[np.intp], shares: int = FOLDS, seed: int = 0) -> Fold:
-    """Return one pair (train, held out), a part in `shares` of the items held out."""
-    return folds(dataset, groups, shares, seed)[0]
+def _split(splitter: Any, classes: NDArray[np.intp], groups: NDArray[np.intp] | None) -> list[Fold]:
+    """Return a splitter's folds, those that hold nothing left out."""
+    if np.bincount(classes).max() < splitter.get_n_splits():  # of several labels: nothing could be spread evenly
+        classes = np.zeros_like(classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of several labels: one that is few items' rarest is in few folds
+        found = [(train, held) for train, held in splitter.split(classes, classes, groups)]
+    return [(train, held) for train, held in found if len(train) and len(held)]
+
+
+def one_split(dataset: Dataset, groups: NDArray[np.intp], seed: int = 0, left: int = 1) -> Fold:
+    """Return one pair (train, held out), about a fifth held out, with at least `left` groups of every class on the train side.
+
+    Raises:
+        InputError: there is no such split.
+    """
+    targets = dataset.targets
+    for train, held in folds(dataset, groups, FOLDS, seed, left + 1):
+        own = [groups[train][targets[train, column]] for column in np.flatnonzero(targets.any(axis=0))]
+        if all(len(np.unique(each)) >= left for each in own):
+            return train, held
+    raise InputError(
+        "The groups leave no way to hold items out and to learn every class from the others. Expected groups that share fewer classes: "
+        "group by something else (--group-by), or add items from other sources."
+    )
 
 
 def strata(dataset: Dataset) -> NDArray[np.intp]:
@@ -107,26 +155,24 @@ def strata(dataset: Dataset) -> NDArray[np.intp]:
     return np.asarray(np.where(targets.any(axis=1), ranked.argmin(axis=1), targets.shape[1]), np.intp)
 
 
-def check_groups(dataset: Dataset, groups: NDArray[np.intp]) -> None:
-    """Refuse groups that leave nothing to learn a class from once one of them is held out.
+def check_groups(dataset: Dataset, groups: NDArray[np.intp], least: int = 2) -> int:
+    """Return how many groups the class with the fewest has; refuse where these are too few to learn from some and test with others.
 
     Raises:
-        InputError: a class has all its items in one group.
+        InputError: a class has fewer than `least`.
     """
+    fewest = len(groups)
     for column, label in enumerate(dataset.labels):
         own = np.flatnonzero(dataset.targets[:, column])
-        if len(own) and len(set(groups[own].tolist())) < 2:
-            held = f"its {len(own)} items are" if len(own) > 1 else "its only item is"
+        if not len(own):
+            continue
+        held = len(np.unique(groups[own]))
+        if held < least:
+            items = f"its {len(own)} items are" if len(own) > 1 else "its only item is"
             raise InputError(
-                f"The class {label!r} cannot be tested without a leak: {held} in one group "
-                f"({dataset.items[own[0]].group!r} …), by group or because they look the same. "
-                "Expected at least two groups a class: add items from another source, or group by something else (--group-by)."
+                f"The class {label!r} cannot be tested without a leak: {items} in {_NUMBERS[held]} group{'s' if held > 1 else ''} "
+                f"({dataset.items[own[0]].group!r} …), by group or because they look the same. Expected at least {_NUMBERS[least]} "
+                "groups a class: add items from another source, or group by something else (--group-by)."
             )
-
-
-def _least_groups(dataset: Dataset, groups: NDArray[np.intp]) -> int:
-    """Return how many groups the class with the fewest has."""
-    counts: Counter[int] = Counter()
-    for column in range(len(dataset.labels)):
-        counts[column] = len(set(groups[dataset.targets[:, column]].tolist()))
-    return max(min((count for count in counts.values() if count), default=2), 2)
+        fewest = min(fewest, held)
+    return max(fewest, 2)

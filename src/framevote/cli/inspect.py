@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from framevote.model_file import Card, ModelFile
 
 _MOST_LABELS = 40
+_MOST = 1e9  # no figure of ours is larger
+
+# Each figure's title, scale, unit and digits; and what it is held against.
+_FIGURES = {"accuracy": ("Accuracy", 100, " %", 1), "mean_average_precision": ("Mean average precision", 1, "", 3)}
+_BESIDE = {
+    "random_split_": "A random split would have shown",
+    "frozen_": "The frozen backbone has",
+    "frozen_random_split_": "A random split would have shown for it",
+}
 
 
 def inspect(
@@ -35,29 +44,31 @@ def inspect(
 def card_json(card: "Card", fingerprint: str = "") -> str:
     """Return a card as one line of JSON."""
     told = {**asdict(card), **({"fingerprint": fingerprint} if fingerprint else {})}
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(told, ensure_ascii=False, allow_nan=False)
 
 
 def worth(card: "Card") -> Iterator[str]:
     """Yield, in sentences, what a model is worth on items that it was not trained on."""
-    found = card.metrics
-    if "accuracy" in found:
-        spread = f" ± {100 * found['accuracy_sd']:.1f}" if found.get("accuracy_sd") else ""
-        yield f"Accuracy on {found['items']} items that were held out: {100 * found['accuracy']:.1f} %{spread} ({found['on']}).{_beside(card, 'accuracy')}"
-    if "mean_average_precision" in found:
-        value = found["mean_average_precision"]
-        yield f"Mean average precision on {found['items']} items that were held out: {value:.3f} ({found['on']}).{_beside(card, 'mean_average_precision')}"
-    if "ece" in found:
-        yield f"Calibration error {found['ece']:.3f}, before calibration {found['ece_before']:.3f}."
+    figures = {name: float(value) for name, value in card.metrics.items() if type(value) in (int, float) and abs(value) < _MOST}
+    on = f"on {figures.get('items', 0):.0f} items that were held out"
+    where = f" ({card.metrics['on']})" if "on" in card.metrics else ""
+    for name, (title, scale, unit, digits) in _FIGURES.items():
+        if name in figures:
+            spread = f" ± {scale * figures[f'{name}_sd']:.{digits}f}" if figures.get(f"{name}_sd") else ""
+            yield f"{title} {on}: {scale * figures[name]:.{digits}f}{unit}{spread}{where}.{_beside(figures, name)}"
+    if "ece" in figures and "ece_before" in figures:
+        yield f"Calibration error {figures['ece']:.3f}, before calibration {figures['ece_before']:.3f}."
     if card.openness:
-        yield f"Says unknown where none of its classes is likely; of held-out items that it knows, {100 * card.openness.loss:.1f} % are lost so."
+        lost = f"{100 * card.openness.loss:.1f} %"
+        yield f"Says unknown where none of its classes is likely; of held-out items that it knows, {lost} are lost so."
+    if leak := (card.training or {}).get("leak"):
+        yield f"Beware: {leak}"
 
 
-def _beside(card: "Card", name: str) -> str:
+def _beside(figures: dict[str, float], name: str) -> str:
     """Return what the figure is to be held against: a random split, the frozen backbone."""
-    scale, unit, digits = (100, " %", 1) if name == "accuracy" else (1, "", 3)
-    words = (("random_split_", "A random split would have shown"), ("frozen_", "The frozen backbone has"))
-    told = [f"{sentence} {scale * card.metrics[key + name]:.{digits}f}{unit}." for key, sentence in words if key + name in card.metrics]
+    _, scale, unit, digits = _FIGURES[name]
+    told = [f"{words} {scale * figures[key + name]:.{digits}f}{unit}." for key, words in _BESIDE.items() if key + name in figures]
     return "".join(f" {sentence}" for sentence in told)
 
 
@@ -65,7 +76,7 @@ def _lines(file: "ModelFile") -> Iterator[str]:
     """Yield what a person wants to know of a model file."""
     card = file.card
     kind = "several labels a picture" if card.several else "one label a picture"
-    yield f"{file.path}: {card.name} ({file.fingerprint})"
+    yield f"{file.path}: {_plain(card.name)} ({file.fingerprint})"
     labels = ", ".join(card.labels[:_MOST_LABELS]) + (", …" if len(card.labels) > _MOST_LABELS else "")
     rows = {
         "labels": f"{len(card.labels)}, {kind}: {labels}" if card.labels else "none: embeddings only",
@@ -76,8 +87,13 @@ def _lines(file: "ModelFile") -> Iterator[str]:
         "temperature": f"{card.temperature:.3f}",
         "made with": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
     }
-    yield from (f"{name:>12}  {text}" for name, text in rows.items() if text)
-    yield from worth(card)
+    yield from (f"{name:>12}  {_plain(text)}" for name, text in rows.items() if text)
+    yield from map(_plain, worth(card))
+
+
+def _plain(text: str) -> str:
+    """Return a text whose signs a terminal takes as no command: whoever made the file wrote it."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _trained_on(card: "Card") -> str:

@@ -5,6 +5,7 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from framevote.datasets import FRAMES, Item, Problem, frames_of
 from framevote.errors import InputError, missing_extra
 from framevote.features.rows import Rows
 from framevote.records import Frame
+
+_EDITION = 1  # of what is remembered: raise it where the same file gives other pictures, or the same network other answers
 
 Done = Callable[[int, int], None]
 """Told the items that are done, and how many there are."""
@@ -73,19 +76,38 @@ class _Told:
         self.computed = 0
         self._ready = 0
         self._keys: dict[int, str] = {}
+        self._contents: dict[Path, str] = {}
 
     def look_up(self, store: Any) -> list[NDArray[np.float32] | None]:
         """Return the remembered rows of each item, or None."""
         found: list[NDArray[np.float32] | None] = []
         for number, item in enumerate(self.items):
-            key = self._keys[number] = _key(item, self.model, self.frames)
-            kept = store.get(key) if key else None
-            found.append(np.frombuffer(kept, np.float32).reshape(-1, self.model.embedding) if kept else None)
-            if kept:
+            key = self._keys[number] = self._key(item)
+            values = self._rows(store.get(key) if key else None, 1 if item.kind == "photo" else self.frames)
+            found.append(values)
+            if values is not None:
                 self._tick()
         return found
 
+    def _key(self, item: Item) -> str:
+        """Return what decides an item's rows, as a digest; empty where the file cannot be read."""
+        if item.path not in self._contents:
+            self._contents[item.path] = _digest(item.path)  # once, however many pieces of a video there are
+        if not (content := self._contents[item.path]):
+            return ""
+        looked = "photo" if item.kind == "photo" else f"{item.start!r} {item.end!r} {self.frames}"
+        told = f"{_EDITION} {content} {looked} {self.model.fingerprint} {self.model.precision} {self.model.view!r}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def _rows(self, kept: bytes | None, most: int) -> NDArray[np.float32] | None:
+        """Return what was remembered as rows; None where it cannot be those of an item."""
+        size = np.dtype(np.float32).itemsize * self.model.embedding
+        if not kept or len(kept) % size or len(kept) > most * size:
+            return None
+        return np.frombuffer(kept, np.float32).reshape(-1, self.model.embedding)
+
     def remember(self, store: Any, number: int, values: NDArray[np.float32]) -> None:
+        """Keep the rows of an item."""
         if self._keys[number]:
             store.set(self._keys[number], values.tobytes())
 
@@ -109,16 +131,19 @@ class _Told:
                 rows = [joined[count:]]
                 self.computed += 1
                 self._tick()
-                yield number, joined[:count]
+                yield number, joined[:count].copy()  # a view would keep the whole block
 
     def _pictures(self, number: int) -> list[Frame]:
         """Return an item's frames; none, and a problem, where it cannot be read."""
+        path, reason = self.items[number].path, ""
         try:
-            return list(frames_of(self.items[number], self.model.view, self.frames))
+            if pictures := list(frames_of(self.items[number], self.model.view, self.frames)):
+                return pictures
         except InputError as error:
-            self.problems.append(Problem(str(self.items[number].path), str(error)))
-            self._tick()
-            return []
+            reason = str(error)
+        self.problems.append(Problem(str(path), reason or f"{path} has no picture that can be read. Expected a photo or a video."))
+        self._tick()
+        return []
 
     def _tick(self) -> None:
         self._ready += 1
@@ -126,27 +151,24 @@ class _Told:
             self._done(self._ready, len(self.items))
 
 
-def _key(item: Item, model: Classifier, frames: int) -> str:
-    """Return what decides an item's rows, as a digest; empty where the file cannot be read."""
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; empty where it cannot be read."""
     try:
-        with item.path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
-    looked = "photo" if item.kind == "photo" else f"{item.start!r} {item.end!r} {frames}"
-    return hashlib.sha256(f"{content} {looked} {model.fingerprint} {model.precision} {model.view!r}".encode()).hexdigest()
 
 
 def _store(keep: bool) -> Any:
-    """Return what remembers bytes by key; where nothing can be kept, what forgets them."""
+    """Return what remembers bytes by key, or what forgets them."""
     if not keep:
         return closing(_Nothing())
     if importlib.util.find_spec("diskcache") is None:
         raise missing_extra("diskcache", "train", "Remembering embeddings")
-    from framevote.features.store import opened  # noqa: PLC0415 - an optional package
+    from framevote.features.store import Store  # noqa: PLC0415 - an optional package
 
-    kept = opened(cache_folder() / "embeddings")
-    return closing(_Nothing()) if kept is None else kept  # an empty cache is false
+    return closing(Store(cache_folder() / "embeddings"))
 
 
 class _Nothing:

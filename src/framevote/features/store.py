@@ -1,10 +1,11 @@
 """Where embeddings are remembered: a folder that several processes may use at once."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import diskcache
-from diskcache.core import MODE_PICKLE
+from diskcache.core import MODE_RAW
 
 _MOST_BYTES = 8 << 30  # on disk; the oldest embeddings make room
 
@@ -14,12 +15,33 @@ class PlainDisk(diskcache.Disk):  # type: ignore[misc]
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
         """Return what was kept; nothing where it is no plain value."""
-        return None if mode == MODE_PICKLE else super().fetch(mode, filename, value, read)
+        return super().fetch(mode, filename, value, read) if mode == MODE_RAW else None
 
 
-def opened(folder: Path) -> Any:
-    """Return the cache in a folder; None where there can be none: embeddings can always be computed anew."""
-    try:
-        return diskcache.Cache(folder, size_limit=_MOST_BYTES, disk=PlainDisk)
-    except Exception:  # a closed folder, a full disk, an index that is damaged: whatever SQLite raises
-        return None
+class Store:
+    """Bytes by key; whatever SQLite and the disk raise costs only what would have been remembered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._cache: Any = None
+        with suppress(Exception):  # a closed folder, a full disk, an index that is damaged: whatever SQLite raises
+            self._cache = diskcache.Cache(folder, size_limit=_MOST_BYTES, disk=PlainDisk)
+
+    def get(self, key: str) -> bytes | None:
+        """Return what was kept under a key, or None."""
+        found = None
+        if self._cache is not None:
+            with suppress(Exception):
+                found = self._cache.get(key)
+        return found if isinstance(found, bytes) else None
+
+    def set(self, key: str, value: bytes) -> None:
+        """Keep bytes under a key, where they can be kept."""
+        if self._cache is not None:
+            with suppress(Exception):
+                self._cache.set(key, value)
+
+    def close(self) -> None:
+        """Close the folder."""
+        if self._cache is not None:
+            with suppress(Exception):
+                self._cache.close()

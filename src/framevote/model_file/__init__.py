@@ -7,7 +7,7 @@ card.json            labels, backbone, head, view, calibration, training data, m
 """
 
 from framevote.model_file.archive import CARD, GRAPH, KERAS, SUFFIX, WEIGHTS, ModelFile, read_model_file, write_model_file
-from framevote.model_file.card import FORMAT, Card, Openness
+from framevote.model_file.card import FORMAT, OUTPUTS, Card, Openness
 from framevote.model_file.keras_file import check_keras_file
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "FORMAT",
     "GRAPH",
     "KERAS",
+    "OUTPUTS",
     "SUFFIX",
     "WEIGHTS",
     "Card",

@@ -1,10 +1,8 @@
 """Reading and writing the zip of a model file; everything that no model file of ours has is refused."""
 
 import hashlib
-import os
 import shutil
 import struct
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framevote.errors import ModelError, OutputError
+from framevote.files import make_folder, whole_file
 from framevote.model_file.card import Card, card_text, read_card
+from framevote.model_file.keras_file import check_keras_file
 
 SUFFIX = ".fvm"
 
@@ -52,12 +52,20 @@ class ModelFile:
         """Write the Keras model into a folder and return where it lies.
 
         Raises:
-            ModelError: it is damaged. What it holds is looked at by `check_keras_file`, before Keras does.
+            ModelError: it is damaged, or no model of plain layers (see `check_keras_file`).
+            OutputError: the folder has no room for it.
         """
-        with _opened(self.path) as archive:
-            target = folder / KERAS
-            with _damage_told(self.path, KERAS), archive.open(KERAS) as stored, target.open("wb") as file:
-                shutil.copyfileobj(stored, file)
+        target = folder / KERAS
+        with _opened(self.path) as archive, _damage_told(self.path, KERAS), archive.open(KERAS) as stored:
+            try:
+                with target.open("wb") as file:
+                    shutil.copyfileobj(stored, file)
+            except OSError as error:
+                raise OutputError(
+                    f"The Keras model of {self.path.name} cannot be unpacked into {folder}: {error.strerror}. Free some room there, or "
+                    "set TMPDIR to another folder."
+                ) from error
+        check_keras_file(target, self.path.name)
         return target
 
 
@@ -82,30 +90,11 @@ def write_model_file(path: Path, card: Card, folder: Path) -> None:
     Raises:
         OutputError: the file cannot be written there.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise OutputError(f"The model file {path} cannot be written: {error.strerror}. Choose a folder that can be written to.") from error
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(zipfile.ZipInfo(CARD), card_text(card))
-            for member in (GRAPH, WEIGHTS, KERAS):
-                archive.write(folder / member, member)
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"The model file {path} cannot be written: {error.strerror}. Nothing was left there.") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Return the process's mask for new files, which `mkstemp` does not follow."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    make_folder(path.parent)
+    with whole_file(path, overwrite=True) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(CARD), card_text(card))
+        for member in (GRAPH, WEIGHTS, KERAS):
+            archive.write(folder / member, member)
 
 
 def _opened(path: Path) -> zipfile.ZipFile:

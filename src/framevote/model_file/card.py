@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from framevote.errors import ModelError
-from framevote.records import View
+from framevote.records import UNKNOWN, View
 
 FORMAT = 2
 """The newest layout that is read, and the one that is written. 2: `several`, `thresholds`, `openness`, `metrics`, `frames`."""
+
+OUTPUTS = ("probabilities", "embedding", "familiarity")
+"""What a model's network gives: the first for a model with labels, the second always, the last for one with openness."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,16 @@ class Card:
             raise ValueError(f"Card expects labels, no two alike. Received: {len(self.labels)} with {len(set(self.labels))} different")
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"Card expects a temperature above 0. Received: {self.temperature}")
-        for name, values in (("thresholds", self.thresholds), ("openness", self.openness.doubtful if self.openness else ())):
-            if len(values) not in (0, len(self.labels)):
-                raise ValueError(f"Card expects {name} for each of the {len(self.labels)} labels. Received: {len(values)}")
+        if self.thresholds and (not self.several or len(self.thresholds) != len(self.labels)):
+            raise ValueError(f"Card expects thresholds for several labels only, one for each. Received: {len(self.thresholds)}")
+        if self.openness:
+            self._check_openness(len(self.openness.doubtful))
+
+    def _check_openness(self, values: int) -> None:
+        if values != len(self.labels):
+            raise ValueError(f"Card expects openness for each of the {len(self.labels)} labels. Received: {values}")
+        if self.several or UNKNOWN in self.labels:
+            raise ValueError(f"Card expects openness where a picture has one label and none is called {UNKNOWN}. Received: another")
 
 
 def card_text(card: Card) -> str:
@@ -93,15 +103,28 @@ def read_card(name: str, text: bytes) -> Card:
         ModelError: the text of the file `name` is no card, or of a newer format.
     """
     try:
-        told = json.loads(text)
-        if (received := int(told.pop("format"))) > FORMAT:
+        told = json.loads(text, parse_constant=_number, parse_float=_number)
+        if (received := _format(told)) > FORMAT:
             raise ModelError(f"{name} has model format {received}; this framevote reads up to {FORMAT}. Install a newer framevote.")
         known = {field: told[field] for field in Card.__dataclass_fields__ if field in told}
         card = Card(**{**known, **_values(told)})
         _check_kinds(card)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelError(f"{name}: its card cannot be read ({type(error).__name__}: {error}). Export the model again.") from None
     return card
+
+
+def _number(text: str) -> float:
+    """Return a number of the JSON; NaN and what is without end, which no card of ours holds, are refused."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"a number that is {text[:20]}")
+    return number
+
+
+def _format(told: dict[str, Any]) -> int:
+    if type(received := told.pop("format")) is not int or received < 1:
+        raise TypeError(f"a format that is no whole number from 1 on: {received!r}")
+    return received
 
 
 def _values(told: dict[str, Any]) -> dict[str, Any]:
@@ -122,10 +145,10 @@ def _plain(value: Any) -> Any:
 def _check_kinds(card: Card) -> None:
     texts = (card.name, card.backbone, card.head, *card.labels, *card.versions, *card.versions.values())
     sizes = (card.view.width, card.view.height, card.frames)
-    if not (all(isinstance(text, str) for text in texts) and all(type(size) is int for size in sizes)):
+    if not (all(isinstance(text, str) for text in texts) and all(type(size) is int and 0 <= size < 2**31 for size in sizes)):
         raise TypeError("a name that is no text, or a size that is no whole number")
-    if not _numbers((card.temperature, *card.thresholds)) or not isinstance(card.several, bool):
-        raise TypeError("a temperature or threshold that is no number")
+    if not _numbers((card.temperature, card.view.crop, *card.thresholds)) or not isinstance(card.several, bool):
+        raise TypeError("a temperature, crop or threshold that is no number, or several that is neither true nor false")
     if not isinstance(card.training, dict | None) or not isinstance(card.metrics, dict):
         raise TypeError("a training summary or metrics that are no dict")
 

@@ -134,7 +134,7 @@ def thresholds_of(held: HeldOut, material: Material) -> tuple[float, ...]:
 
 
 def calibrated(held: HeldOut, material: Material) -> NDArray[np.float64]:
-    """Return the held-out probabilities (H, C), each fold at the temperature that the other folds choose."""
+    """Return the held-out probabilities (H, C), each fold at the temperature that the other folds choose; a single one at its own."""
     truth, weights = material.targets[material.rows.owners[held.rows]], material.rows.weights[held.rows]
     values = np.empty_like(held.probabilities)
     for number in np.unique(held.folds):
@@ -184,6 +184,8 @@ def _of_several(probabilities: FloatArray, truth: NDArray[np.bool_]) -> dict[str
     from sklearn.metrics import average_precision_score  # noqa: PLC0415 - heavy
 
     seen = truth.any(axis=0)
+    if not seen.any():  # a side without any label has no precision
+        return {}
     return {"mean_average_precision": float(average_precision_score(truth[:, seen], probabilities[:, seen], average="macro"))}
 
 

@@ -1,5 +1,6 @@
 """The job: a folder of photos or clips in, a calibrated model file out, and what it is worth."""
 
+import importlib.util
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from framevote.backbones import Backbone, find_backbone
 from framevote.classifier import backbone_file
 from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
-from framevote.errors import InputError, OutputError, PartError, UsageError
+from framevote.errors import InputError, OutputError, PartError, UsageError, missing_extra
 from framevote.files import check_free, check_open
 from framevote.heads import Average, check_size
 from framevote.model_file import SUFFIX, Card
@@ -21,6 +22,7 @@ from framevote.training.tuned import train_tuned
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_HEAD = "Average()"
+_PACKAGES = {"sklearn": "scikit-learn", "diskcache": "diskcache", "keras": "keras", "tensorflow": "tensorflow-cpu"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Trained:
 
     Attributes:
         path: the model file.
-        card: what it is; `card.metrics` tells what held-out items found.
+        card: what it is; `card.metrics` tells what held-out items found, `card.training` what they were.
         problems: what of the data could not be used.
         seconds: from the data to the model file.
     """
@@ -89,13 +91,13 @@ def train(
     part = build("head", head)
     if not isinstance(part, Average):
         raise PartError(f"Expected a head, as an object or as text such as {DEFAULT_HEAD}. Received: {head!r}")
-    if type(frames) is not int or frames < 1:
-        raise UsageError(f"frames is how many frames of a clip are looked at, 1 or more. Received: {frames!r}")
+    _check_numbers(frames, seed)
+    _check_packages()
     below = find_backbone(backbone)
     if below.weights is None and fine_tuning is None:
         raise UsageError(f"{below} has random weights, which tell nothing apart. Fine-tune it (--fine-tune N), or give it weights.")
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
-    _check(dataset)
+    _check(dataset, frames)
     where = Path(run) if run else target.with_suffix(".run")
     plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch)
     watch.notify(_told(dataset))
@@ -118,7 +120,21 @@ def _target(path: str | Path, overwrite: bool) -> Path:
     return target
 
 
-def _check(dataset: Dataset) -> None:
+def _check_numbers(frames: int, seed: int) -> None:
+    if type(frames) is not int or frames < 1:
+        raise UsageError(f"frames is how many frames of a clip are looked at, 1 or more. Received: {frames!r}")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise UsageError(f"seed is a whole number from 0 to 2³² − 1. Received: {seed!r}")
+
+
+def _check_packages() -> None:
+    """Tell of an absent package before the work for which it is needed at the end."""
+    for module, package in _PACKAGES.items():
+        if importlib.util.find_spec(module) is None:
+            raise missing_extra(package, "train", "Training")
+
+
+def _check(dataset: Dataset, frames: int) -> None:
     """Refuse what no model can be trained on, before anything is computed."""
     if len(dataset.labels) < 2:
         raise InputError(
@@ -128,7 +144,7 @@ def _check(dataset: Dataset) -> None:
     if few := [f"{label!r} ({count})" for label, count in zip(dataset.labels, counts.tolist(), strict=True) if count < 2]:
         told = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
         raise InputError(f"Every class needs at least two items: one to learn from, one to test with. Received: {told}.")
-    check_size(len(dataset), len(dataset.labels))
+    check_size(sum(1 if item.kind == "photo" else frames for item in dataset.items), len(dataset.labels))
 
 
 def _told(dataset: Dataset) -> str:

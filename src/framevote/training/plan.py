@@ -1,7 +1,7 @@
 """What training was asked for, and the data made ready for it: embedded once, grouped, and put on their sides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from framevote.backbones import Backbone
 from framevote.classifier import Classifier
-from framevote.datasets import Dataset, Problem
+from framevote.datasets import Dataset
 from framevote.errors import InputError
 from framevote.features import Done, Embedded, embed_items
 from framevote.heads import Average, minutes
@@ -63,12 +63,14 @@ class Sides:
         learned: what the model may be fitted on.
         tested: what the data themselves keep for testing; may be empty.
         folds: pairs (train, held out) within `learned`; one pair where the data name a validation side.
+        validated: whether they do.
         how: how the sides came about, in words.
     """
 
     learned: NDArray[np.intp]
     tested: NDArray[np.intp]
     folds: list[Fold]
+    validated: bool
     how: str
 
 
@@ -82,6 +84,7 @@ class Prepared:
         material: their embeddings.
         groups: (N,), what stays together, look-alikes merged.
         sides: what is learned, held out and tested.
+        leak: what is wrong with the sides that the data name, in a sentence; else empty.
     """
 
     file: ModelFile
@@ -89,6 +92,7 @@ class Prepared:
     material: Material
     groups: NDArray[np.intp]
     sides: Sides
+    leak: str
 
 
 def prepare(plan: Plan, file: ModelFile) -> Prepared:
@@ -99,12 +103,12 @@ def prepare(plan: Plan, file: ModelFile) -> Prepared:
     """
     seen = embed_items(plan.dataset.items, Classifier(file, open_runtime(file, plan.precision)), plan.frames, plan.watch.embedded)
     dataset = _readable(plan.dataset, seen)
-    groups = merged_groups([item.group for item in dataset.items], seen.rows)
-    dataset = replace(dataset, problems=(*dataset.problems, *_leaks(dataset, groups)))
+    # To a network of random weights everything looks the same.
+    groups = merged_groups([item.group for item in dataset.items], seen.rows if plan.backbone.weights else None)
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
     _tell_time(plan, material, len(sides.folds))
-    return Prepared(file, dataset, material, groups, sides)
+    return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups))
 
 
 def _readable(dataset: Dataset, seen: Embedded) -> Dataset:
@@ -130,10 +134,10 @@ def _sides(dataset: Dataset, groups: NDArray[np.intp], seed: int) -> Sides:
     validated = names[learned] == "validation"
     if validated.any() and within.targets[~validated].any(axis=0).all():
         pair = (learned[~validated], learned[validated])
-        return Sides(learned, tested, [pair], "the sides that the data name")
+        return Sides(learned, tested, [pair], True, "the sides that the data name")
     found = [(learned[train], learned[held]) for train, held in folds(within, own, FOLDS, seed)]
     parted = len(set(own.tolist())) < len(own)
-    return Sides(learned, tested, found, f"{len(found)} folds" + (", by group and without look-alikes across" if parted else ""))
+    return Sides(learned, tested, found, False, f"{len(found)} folds" + (", by group and without look-alikes across" if parted else ""))
 
 
 def _check_learned(dataset: Dataset, learned: NDArray[np.intp]) -> None:
@@ -142,14 +146,17 @@ def _check_learned(dataset: Dataset, learned: NDArray[np.intp]) -> None:
         raise InputError(f"The class {missing[0]!r} has items to test with but none to learn from. Expected some on the train side.")
 
 
-def _leaks(dataset: Dataset, groups: NDArray[np.intp]) -> tuple[Problem, ...]:
-    """Return what is wrong with sides that the data name: groups, or look-alikes, on both of them."""
-    tested = {number for number, item in zip(groups.tolist(), dataset.items, strict=True) if item.side == "test"}
-    both = [item for number, item in zip(groups.tolist(), dataset.items, strict=True) if item.side != "test" and number in tested]
-    if not both:
-        return ()
-    told = f"{len(both)} items to learn from belong together with items of the test side, or look the same: the test figures are too good"
-    return (Problem(str(both[0].path), told),)
+def _leak(dataset: Dataset, groups: NDArray[np.intp]) -> str:
+    """Return what is wrong with sides that the data name: groups, or look-alikes, on two of them."""
+    sides = np.array([item.side or "train" for item in dataset.items])
+    for side in ("test", "validation"):
+        shared = np.flatnonzero(np.isin(groups, groups[sides == side]) & (sides != side))
+        if len(shared):
+            return (
+                f"{len(shared)} items of another side belong together with items of the {side} side, or look the same, such as "
+                f"{dataset.items[shared[0]].path}: what the {side} side finds is too good."
+            )
+    return ""
 
 
 def _tell_time(plan: Plan, material: Material, count: int) -> None:
@@ -165,6 +172,7 @@ def summary(prepared: Prepared) -> dict[str, Any]:
     dataset, targets = prepared.dataset, prepared.dataset.targets
     kinds = [item.kind for item in dataset.items]
     return {
+        **({"leak": prepared.leak} if prepared.leak else {}),
         "layout": dataset.layout,
         "photos": kinds.count("photo"),
         "videos": kinds.count("video"),

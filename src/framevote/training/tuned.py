@@ -12,12 +12,12 @@ from framevote.assembly import Top, embedding_of
 from framevote.calibration import fit_temperature
 from framevote.classifier import Classifier
 from framevote.datasets import Problem
-from framevote.errors import missing_extra
+from framevote.errors import InputError
 from framevote.export import export_model
 from framevote.features import embed_items
-from framevote.model_file import Card, check_keras_file, read_model_file
+from framevote.model_file import Card, read_model_file
 from framevote.runtime import open_runtime
-from framevote.splits import FOLDS, one_split
+from framevote.splits import Fold, one_split
 from framevote.training.cross_fitting import HeldOut, Material, cross_fit
 from framevote.training.fine_tuning import FineTuning, fine_tune
 from framevote.training.frozen import by_chance, card_of, figures_on
@@ -57,12 +57,17 @@ def train_tuned(plan: Plan, prepared: Prepared) -> tuple[Card, tuple[Problem, ..
 def three_sides(prepared: Prepared, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return the item numbers to train, to validate and to test with; sides that the data name are kept."""
     sides = prepared.sides
-    learned, test = (sides.learned, sides.tested) if len(sides.tested) else sides.folds[0]
-    named = [number for number in learned if prepared.dataset.items[number].side == "validation"]
-    if named:
-        return np.setdiff1d(learned, named), np.array(named, np.intp), test
-    train, validation = one_split(prepared.dataset.take(learned.tolist()), prepared.groups[learned], FOLDS, seed)
-    return learned[train], learned[validation], test
+    if len(sides.tested):
+        train, validation = sides.folds[0] if sides.validated else _parted(prepared, sides.learned, seed)
+        return train, validation, sides.tested
+    learned, test = sides.folds[0] if sides.validated else _parted(prepared, sides.learned, seed, left=2)
+    return *_parted(prepared, learned, seed), test
+
+
+def _parted(prepared: Prepared, items: NDArray[np.intp], seed: int, left: int = 1) -> Fold:
+    """Return some items in two parts, by group; `left` groups of each class stay in the first."""
+    first, second = one_split(prepared.dataset.take(items.tolist()), prepared.groups[items], seed, left)
+    return items[first], items[second]
 
 
 def _learned(
@@ -74,9 +79,9 @@ def _learned(
     folder: Path,
     problems: list[Problem],
 ) -> "keras.Model":
-    keras = _keras()
+    import keras  # noqa: PLC0415 - heavy
+
     path = prepared.file.extract_keras(folder)
-    check_keras_file(path, prepared.file.path.name)
     whole = keras.models.load_model(path, compile=False, safe_mode=True)
     backbone = keras.Model(whole.input, embedding_of(whole), name=whole.name)
     items = prepared.dataset.items
@@ -99,14 +104,6 @@ def _learned(
     )
 
 
-def _keras() -> Any:
-    try:
-        import keras  # noqa: PLC0415 - heavy
-    except ImportError:
-        raise missing_extra("keras", "train", "Fine-tuning") from None
-    return keras
-
-
 def _embedded(plan: Plan, prepared: Prepared, folder: Path) -> Material:
     """Return the items seen by the network that was learned, through the fast runtime."""
     path = folder / "tuned.fvm"
@@ -115,6 +112,8 @@ def _embedded(plan: Plan, prepared: Prepared, folder: Path) -> Material:
     file = read_model_file(path)
     model = Classifier(file, open_runtime(file, plan.precision))
     seen = embed_items(prepared.dataset.items, model, plan.frames, plan.watch.embedded, keep=False)
+    if seen.problems:
+        raise InputError(f"An item that could be read at first cannot be read any more. Train again. {seen.problems[0]}")
     return replace(prepared.material, rows=seen.rows)
 
 
@@ -133,6 +132,13 @@ def _measured(
     """Return what the tuned network is worth on the test side, beside the same head on the frozen one."""
     before = figures_on(tops[0], test, helds[0].temperature, prepared)
     after = figures_on(tops[1], test, helds[1].temperature, tuned)
-    beside = {f"frozen_{name}": before[name] for name in ("accuracy", "mean_average_precision", "ece") if name in before}
-    on = "the test side that the data name" if len(prepared.sides.tested) else "one fold of items, which neither taught nor stopped it"
-    return {"on": on, **after, **beside, **by_chance(plan, prepared, helds[0])}
+    beside: dict[str, Any] = {name: before[name] for name in ("accuracy", "mean_average_precision", "ece") if name in before}
+    beside |= by_chance(plan, prepared, helds[0])
+    return {"on": _tested_on(prepared), **after, **{f"frozen_{name}": value for name, value in beside.items()}}
+
+
+def _tested_on(prepared: Prepared) -> str:
+    if len(prepared.sides.tested):
+        return "the test side that the data name"
+    test = "the validation side that the data name" if prepared.sides.validated else "one fold of items"
+    return f"{test}, which neither taught nor stopped it"
