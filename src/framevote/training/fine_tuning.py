@@ -25,6 +25,8 @@ from framevote.training.trunk import copied, freeze, on_gpu, open_trunk, waist
 if TYPE_CHECKING:
     import keras
 
+Head = tuple[NDArray[np.float32], NDArray[np.float32]]
+
 _DECAY = 1e-4
 _WARM = 1.0  # epochs in which the rate climbs
 
@@ -92,7 +94,8 @@ def fine_tune(
     (see `framevote.training.logs`): killed and started again with the same arguments, it goes on after the last whole epoch; ended and
     started again, it gives the same model without training. The head is taken as following from items and backbone and is not compared.
 
-    The same seed gives the same result twice on one machine with one backend. Keras's global seed is set for that, and stays set.
+    The same seed gives the same result twice on one machine with one backend (of Lite0 on TensorFlow to the last bit, without its slow
+    deterministic mode). Keras's global seed is set for that, and stays set.
 
     Args:
         backbone: a flat functional model, uint8 pictures (N, h, w, 3) to embeddings (N, D); it is left as it is.
@@ -116,32 +119,48 @@ def fine_tune(
         ModelError: the loss became no number.
         OutputError: the folder holds another run, or cannot be written.
     """
-    import keras  # noqa: PLC0415 - heavy
-
     head = (np.asarray(kernel, np.float32), np.asarray(bias, np.float32))
     _check_fit(backbone, head, train, validation, labels)
     run = RunFolder(Path(folder), _identity(backbone, train, validation, labels, several, settings, view, frames))
+    shelf, found = Shelf(run.path, budget), [] if problems is None else problems
+
+    def read(items: Sequence[Item], side: str, view: View, look: Look | None) -> Samples:
+        return _smoothed(read_samples(items, Reading(tuple(labels), view, frames, look), shelf, side, found), several, settings)
+
+    try:
+        return _tuned(backbone, head, train, validation, read, several, settings, view, run, progress)
+    finally:
+        shelf.close()
+
+
+def _tuned(
+    backbone: "keras.Model",
+    head: Head,
+    train: Sequence[Item],
+    validation: Sequence[Item],
+    read: Callable[[Sequence[Item], str, View, Look | None], Samples],
+    several: bool,
+    settings: FineTuning,
+    view: View,
+    run: RunFolder,
+    progress: Progress | None,
+) -> "keras.Model":
+    import keras  # noqa: PLC0415 - heavy
+
     keras.utils.set_random_seed(settings.seed)
-    policy = "mixed_bfloat16" if settings.mixed is True or (settings.mixed == "auto" and on_gpu()) else None
-    working = copied(backbone, policy)
+    working = copied(backbone, "mixed_bfloat16" if settings.mixed is True or (settings.mixed == "auto" and on_gpu()) else None)
     cut = waist(working, settings.layers)
     look = open_trunk(working, cut, f32=settings.mixed is False)
     freeze(working, settings.layers)
     model = keras.Model(cut, _logits(working.output, head))
-    shelf = Shelf(run.path, budget)
-    try:
-        seen = Reading(tuple(labels), view, frames, look)
-        shown = replace(seen, view=roomy(view), look=None) if settings.augment else seen
-        validated = _smoothed(read_samples(validation, seen, shelf, "validate", problems), several, settings)
-        taught = _smoothed(read_samples(train, shown, shelf, "train", problems), several, settings)
-        if settings.class_weights and not several:
-            taught = _even(taught)
-        batches = -(-len(taught) // settings.batch)
-        _compile(model, several, settings, batches)
-        feed = _feed(taught, settings, Augmentation(view, settings.seed) if settings.augment else None, look)
-        learn(Course(model, feed, batches, validated, settings.batch, settings.epochs, settings.patience, settings.rate), run, progress)
-    finally:
-        shelf.close()
+    validated = read(validation, "validate", view, look)
+    taught = read(train, "train", *((roomy(view), None) if settings.augment else (view, look)))
+    if settings.class_weights and not several:
+        taught = _even(taught)
+    batches = -(-len(taught) // settings.batch)
+    _compile(model, several, settings, batches)
+    feed = _feed(taught, settings, Augmentation(view, settings.seed) if settings.augment else None, look)
+    learn(Course(model, feed, batches, validated, settings.batch, settings.epochs, settings.patience, settings.rate), run, progress)
     return _finished(backbone, working, model, several)
 
 
@@ -173,7 +192,7 @@ def _even(samples: Samples) -> Samples:
     return replace(samples, weights=(samples.weights * each).astype(np.float32))
 
 
-def _logits(embedding: Any, head: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Any:
+def _logits(embedding: Any, head: Head) -> Any:
     import keras  # noqa: PLC0415 - heavy
 
     layer = keras.layers.Dense(len(head[1]), dtype="float32", name="logits")
@@ -265,7 +284,7 @@ def _digest(items: Sequence[Item]) -> str:
 
 def _check_fit(
     backbone: "keras.Model",
-    head: tuple[NDArray[np.float32], NDArray[np.float32]],
+    head: Head,
     train: Sequence[Item],
     validation: Sequence[Item],
     labels: Sequence[str],
