@@ -34,7 +34,7 @@ def train(
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="How many frames of a clip to look at, spread evenly over it.")] = 16,
     fine_tune: Annotated[int, typer.Option(min=0, help="Let the last N layers of the backbone learn too.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning: at most so many rounds.")] = 12,
+    epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning: at most so many rounds.")] = 8,
     rate: Annotated[float | None, typer.Option(help="Fine-tuning: the highest learning rate.", show_default="0.0003")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Fine-tuning: pictures a step.")] = 32,
     patience: Annotated[int, typer.Option(min=1, help="Fine-tuning: stop after so many rounds without a gain.")] = 3,
