@@ -1,5 +1,6 @@
 """Model files made without Keras, whose answers NumPy knows: the embedding is a picture's mean colour, the scores its softmax."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -18,23 +19,40 @@ def card(**changes) -> Card:
     return Card(**{"name": "colours", "labels": LABELS, "backbone": "mean", "head": "softmax", "view": View(SIZE, SIZE), **changes})
 
 
-def graph_folder(folder: Path) -> Path:
-    """Fill a folder with what a model file is written from; the Keras member is a mere text."""
+def graph_folder(folder: Path, told: Card | None = None) -> Path:
+    """Fill a folder with what a model file is written from; the Keras member is a network of no layers."""
+    told = told or card()
     image = ops.parameter([-1, SIZE, SIZE, 3], np.uint8, name="image")
     mean = ops.reduce_mean(ops.convert(image, "f32"), [1, 2])
-    scores = ops.softmax(ops.multiply(mean, np.float32(1 / 32)), 1)
-    mean.output(0).set_names({"embedding"})
-    scores.output(0).set_names({"probabilities"})
+    logits = ops.multiply(mean, np.float32(1 / 32))
+    given = {"embedding": mean}
+    if told.labels:
+        given["probabilities"] = ops.sigmoid(ops.subtract(logits, np.float32(3))) if told.several else ops.softmax(logits, 1)
+    if told.openness:
+        given["familiarity"] = ops.reduce_sum(ops.multiply(ops.normalize_l2(mean, [1], 1e-12, "max"), np.float32(3**-0.5)), [1], True)
+    for name, node in given.items():
+        node.output(0).set_names({name})
     (folder / GRAPH).parent.mkdir(parents=True)
-    openvino.save_model(openvino.Model([scores.output(0), mean.output(0)], [image]), folder / GRAPH, compress_to_fp16=False)
-    (folder / KERAS).write_text("no Keras model")
+    openvino.save_model(openvino.Model([node.output(0) for node in given.values()], [image]), folder / GRAPH, compress_to_fp16=False)
+    keras_file(folder / KERAS)
     return folder
+
+
+def keras_file(path: Path, config: object = None, **members: bytes) -> Path:
+    """Write a `.keras` file by hand: its configuration, and other members, whose names have `__` for a dot."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", json.dumps({} if config is None else config))
+        archive.writestr("model.weights.h5", b"none")
+        for name, content in members.items():
+            archive.writestr(name.replace("__", "."), content)
+    return path
 
 
 def model_file(path: Path, **changes) -> Path:
     """Write a model file at `path`; its parts are left in a folder beside it."""
-    folder = graph_folder(path.parent / f"{path.stem}.parts")
-    write_model_file(path, card(**changes), folder)
+    told = card(**changes)
+    write_model_file(path, told, graph_folder(path.parent / f"{path.stem}.parts", told))
     return path
 
 
@@ -63,3 +81,9 @@ def expected(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = images.astype(np.float64).mean(axis=(1, 2))
     powers = np.exp((mean - mean.max(axis=1, keepdims=True)) / 32)
     return powers / powers.sum(axis=1, keepdims=True), mean
+
+
+def familiarity(images: np.ndarray) -> np.ndarray:
+    """Return how grey pictures are, which is what the made network with openness takes for familiar: (N,)."""
+    mean = images.astype(np.float64).mean(axis=(1, 2))
+    return mean.sum(axis=1) / np.sqrt(3) / np.linalg.norm(mean, axis=1)

@@ -10,13 +10,16 @@ import scipy.special
 import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_models import LABELS, SIZE, expected, model_file, pictures
+from made_models import LABELS, SIZE, expected, familiarity, model_file, pictures
 from PIL import Image
 
 from framevote import classifier
 from framevote.classifier import imagenet_path, load_model
 from framevote.errors import MissingExtra, ModelError, OutputError, UsageError
+from framevote.labeling import label
+from framevote.model_file import Openness
 from framevote.records import Frame, View
+from framevote.testing import made_video
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,45 @@ def test_each_frame_gives_a_row_with_its_own_time(colours, count):
     np.testing.assert_array_equal(scores.durations, np.full(count, 0.04))
     np.testing.assert_array_equal(scores.frames, 1 + np.arange(count) % 3)
     assert scores.labels == LABELS
+
+
+@pytest.mark.parametrize("temperature", [0.25, 1.0, 2.5])
+def test_of_several_labels_the_temperature_divides_each_logit(tmp_path, temperature):
+    images = pictures(10)
+    model = load_model(model_file(tmp_path / "a.fvm", several=True, temperature=temperature), precision="f32")
+    wanted = scipy.special.expit((expected(images)[1] / 32 - 3) / temperature)
+    np.testing.assert_allclose(model.scores(frames(images)).values, wanted, atol=1e-5)
+
+
+OPEN = Openness((0.9, 0.95), (0.4, 0.5, 0.6), (0.8, 0.8, 0.8), 0.05)
+
+
+def test_a_model_that_says_unknown_shares_its_probabilities_with_it(tmp_path):
+    images = pictures(40)
+    path = model_file(tmp_path / "a.fvm", openness=OPEN, temperature=1.5)
+    model, sure = (load_model(path, precision="f32", known_only=known_only) for known_only in (False, True))
+    assert (model.labels, sure.labels) == ((*LABELS, "unknown"), LABELS)
+    plain = scipy.special.softmax(expected(images)[1] / 32 / 1.5, axis=1)
+    np.testing.assert_allclose(sure.scores(frames(images)).values, plain, atol=1e-5)
+    values = model.scores(frames(images)).values
+    np.testing.assert_allclose(values.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(values[:, :3] / (1 - values[:, 3:]), plain, rtol=1e-3)
+    winner, best = plain.argmax(axis=1), plain.max(axis=1)
+    half = np.array(OPEN.doubtful)[winner]
+    ramps = np.minimum((best - half) / (0.8 - half), (familiarity(images) - 0.9) / 0.05)
+    np.testing.assert_allclose(values[:, 3], 1 - np.clip((1 + ramps) / 2, 0.002, 0.998), atol=1e-4)
+    assert 0 < np.mean(values.argmax(axis=1) == 3) < 1  # some of each, so that all above was tried
+    assert sure.embed(frames(images)).values.shape == (40, 3)
+
+
+def test_a_backbone_embeds_and_says_so_where_it_shall_label(tmp_path):
+    model = load_model(model_file(tmp_path / "a.fvm", labels=()), precision="f32")
+    images = pictures(5)
+    np.testing.assert_allclose(model.embed(frames(images)).values, expected(images)[1], rtol=1e-5)
+    video = made_video(tmp_path / "clip.mkv", [40, 90])
+    for ask in (lambda: model.scores(frames(images)), lambda: list(model.stream([])), lambda: label(video, model)):
+        with pytest.raises(ModelError, match=r"colours is a backbone, which gives embeddings only\. Expected one with labels"):
+            ask()
 
 
 def test_no_frames_give_no_rows(colours, imagenet):

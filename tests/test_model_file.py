@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from made_models import LABELS, card, graph_folder, model_file, rewritten
 
 from framevote.errors import ModelError, OutputError
-from framevote.model_file import CARD, GRAPH, KERAS, WEIGHTS, Card, read_model_file, write_model_file
+from framevote.model_file import CARD, GRAPH, KERAS, WEIGHTS, Card, Openness, read_model_file, write_model_file
 from framevote.records import View
 
 
@@ -21,27 +21,57 @@ def colours(tmp_path_factory):
 
 
 def test_a_model_file_gives_back_what_was_put_in(tmp_path):
-    told = card(view=View(8, 8, "letterbox"), temperature=1.5, training={"photos": 20, "split": [0.8, 0.2]}, versions={"keras": "3"})
+    training = {"photos": 20, "split": [0.8, 0.2]}
+    told = card(view=View(8, 8, "letterbox"), temperature=1.5, training=training, frames=16, metrics={"ece": 0.01}, versions={"keras": "3"})
     folder = graph_folder(tmp_path / "parts")
     write_model_file(tmp_path / "a.fvm", told, folder)
     file = read_model_file(tmp_path / "a.fvm")
     assert file.card == told
     assert file.graph == (folder / GRAPH).read_bytes()
     assert file.weights == (folder / WEIGHTS).read_bytes()
-    assert file.extract_keras(tmp_path).read_text() == "no Keras model"
+    assert file.extract_keras(tmp_path).read_bytes() == (folder / KERAS).read_bytes()
     assert repr(file) == "ModelFile('a.fvm', colours, 3 labels)"
 
 
-labels = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=8, unique=True)
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+metrics = st.dictionaries(names, st.floats(allow_nan=False, allow_infinity=False) | names | st.integers(-(2**60), 2**60), max_size=4)
 
 
-@given(labels=labels, name=st.text(st.characters(exclude_categories=["Cs"])), temperature=st.floats(1e-3, 1e3))
+@st.composite
+def cards(draw: st.DrawFn) -> Card:
+    labels = tuple(draw(st.lists(names.filter(lambda name: name != "unknown"), min_size=1, max_size=8, unique=True)))
+    shares, several = st.tuples(*[st.floats(0, 0.4)] * len(labels)), draw(st.booleans())
+    openness = None
+    if not several and draw(st.booleans()):
+        doubtful = draw(shares)
+        openness = Openness((0.25, 0.5), doubtful, tuple(each + 0.5 for each in doubtful), draw(st.floats(0, 1)))
+    return card(
+        labels=labels,
+        name=draw(names),
+        temperature=draw(st.floats(1e-300, 1e300)),
+        several=several,
+        thresholds=draw(shares) if several else (),
+        openness=openness,
+        frames=draw(st.integers(0, 1000)),
+        training=draw(st.none() | metrics),
+        metrics=draw(metrics),
+        versions=draw(st.dictionaries(names, names, max_size=3)),
+    )
+
+
+@given(told=cards())
 @settings(max_examples=40, deadline=None)
-def test_a_card_survives_in_any_script(tmp_path_factory, colours, labels, name, temperature):
-    told = card(labels=tuple(labels), name=name, temperature=temperature)
+def test_a_card_survives_in_any_script(tmp_path_factory, colours, told):
     path = tmp_path_factory.mktemp("cards") / "a.fvm"
     write_model_file(path, told, colours.parent / "colours.parts")
     assert read_model_file(path).card == told
+
+
+def test_a_file_of_the_format_before_is_read(tmp_path, colours):
+    new = ("several", "thresholds", "openness", "frames", "metrics")
+    told = {name: value for name, value in asdict(card(temperature=1.5)).items() if name not in new}
+    old = rewritten(colours, tmp_path / "a.fvm", {CARD: json.dumps({"format": 1, **told}).encode()})
+    assert read_model_file(old).card == card(temperature=1.5)
 
 
 def test_the_fingerprint_names_the_content(tmp_path, colours):
@@ -60,7 +90,7 @@ def test_a_model_file_is_a_stored_zip_that_any_program_opens(colours):
         assert archive.testzip() is None
         assert {i.filename: i.compress_type for i in archive.infolist()} == dict.fromkeys((CARD, GRAPH, WEIGHTS, KERAS), zipfile.ZIP_STORED)
         told = json.loads(archive.read(CARD))
-    assert (told["format"], tuple(told["labels"])) == (1, LABELS)
+    assert (told["format"], tuple(told["labels"])) == (2, LABELS)
 
 
 def test_what_is_no_model_file_is_refused(tmp_path):
@@ -89,8 +119,11 @@ def test_a_damaged_model_file_is_refused_or_harmless(tmp_path_factory, colours, 
 
 
 def changed(**changes) -> bytes:
-    return json.dumps({"format": 1, **asdict(card()), **changes}).encode()
+    return json.dumps({"format": 2, **asdict(card()), **changes}).encode()
 
+
+OPEN = {"familiar": [0.4, 0.6], "doubtful": [0.4, 0.4, 0.4], "sure": [0.8, 0.8, 0.8], "loss": 0.05}
+INFINITE = json.loads("1e999")
 
 BAD_CARDS = {
     "no JSON": b"{",
@@ -99,7 +132,10 @@ BAD_CARDS = {
     "nested without end": b"[" * 100_000,
     "no format": json.dumps(asdict(card())).encode(),
     "a format that is no number": changed(format="new"),
-    "no labels": changed(labels=[]),
+    "a format that is a text": changed(format="2"),
+    "a format of true": changed(format=True),
+    "a format without end": changed(format=INFINITE),
+    "labels missing": json.dumps({k: v for k, v in json.loads(changed()).items() if k != "labels"}).encode(),
     "labels alike": changed(labels=["a", "a", "b"]),
     "a label that is no text": changed(labels=["a", "b", 3]),
     "labels that are a number": changed(labels=3),
@@ -109,6 +145,34 @@ BAD_CARDS = {
     "an unknown fit": changed(view={"width": 8, "height": 8, "fit": "stretch"}),
     "a temperature of nothing": changed(temperature=0),
     "a temperature that is no number": changed(temperature=float("nan")),
+    "a temperature without end": changed(temperature=INFINITE),
+    "a temperature of 400 digits": changed(temperature=10**400),
+    "a temperature of true": changed(temperature=True),
+    "a crop in words": changed(view={"width": 8, "height": 8, "crop": "1"}),
+    "a view larger than any picture": changed(view={"width": 2**40, "height": 8}),
+    "several that is a number": changed(several=1),
+    "thresholds of one label": changed(several=True, thresholds=[0.5]),
+    "thresholds in words": changed(several=True, thresholds=["0.5"] * 3),
+    "thresholds that are true": changed(several=True, thresholds=[True] * 3),
+    "thresholds that are no numbers": changed(several=True, thresholds=[float("nan")] * 3),
+    "thresholds of 400 digits": changed(several=True, thresholds=[10**400] * 3),
+    "thresholds without several labels": changed(thresholds=[0.5] * 3),
+    "openness without values": changed(openness={**OPEN, "doubtful": [], "sure": []}),
+    "openness of two labels": changed(openness={**OPEN, "doubtful": [0.4] * 2, "sure": [0.8] * 2}),
+    "openness of different lengths": changed(openness={**OPEN, "sure": [0.8] * 2}),
+    "openness of one similarity": changed(openness={**OPEN, "familiar": [0.4]}),
+    "openness whose half is above its full": changed(openness={**OPEN, "familiar": [0.6, 0.4]}),
+    "openness that is no number": changed(openness={**OPEN, "familiar": [float("nan"), 1]}),
+    "openness of true": changed(openness={**OPEN, "loss": True}),
+    "openness in words": changed(openness={**OPEN, "sure": "888"}),
+    "openness that is a text": changed(openness="wide"),
+    "openness of half its fields": changed(openness={"loss": 0.05}),
+    "openness of several labels": changed(openness=OPEN, several=True),
+    "openness beside a label unknown": changed(openness=OPEN, labels=["a", "b", "unknown"]),
+    "metrics that are a list": changed(metrics=[1]),
+    "metrics with no number": changed(metrics={"ece": float("nan")}),
+    "frames below nothing": changed(frames=-1),
+    "frames of true": changed(frames=True),
     "versions that are a number": changed(versions=1),
     "training that is a text": changed(training="much"),
     "a missing name": json.dumps({k: v for k, v in json.loads(changed()).items() if k != "name"}).encode(),
@@ -122,8 +186,8 @@ def test_a_bad_card_is_refused_with_a_sentence(tmp_path, colours, text):
 
 
 def test_a_newer_format_is_refused_and_newer_fields_are_left_aside(tmp_path, colours):
-    with pytest.raises(ModelError, match=r"has model format 2; this framevote reads up to 1\. Install a newer framevote"):
-        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: changed(format=2)}))
+    with pytest.raises(ModelError, match=r"has model format 3; this framevote reads up to 2\. Install a newer framevote"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: changed(format=3)}))
     assert read_model_file(rewritten(colours, tmp_path / "b.fvm", {CARD: changed(mood="good")})).card == card()
 
 
@@ -153,6 +217,8 @@ def test_a_repeated_member_is_refused(tmp_path, colours):
 def test_a_card_is_checked_when_it_is_made():
     with pytest.raises(ValueError, match="labels, no two alike"):
         card(labels=("a", "a"))
+    with pytest.raises(ValueError, match="half value below its full one"):
+        Openness((0.5, 0.5), (), (), 0.0)
     with pytest.raises(ValueError, match="temperature above 0"):
         Card("a", ("x",), "b", "h", View(8, 8), temperature=-1)
 
@@ -160,7 +226,7 @@ def test_a_card_is_checked_when_it_is_made():
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     folder = graph_folder(tmp_path / "parts")
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="file cannot be made a folder"):
         write_model_file(tmp_path / "file" / "a.fvm", card(), folder)
     old = model_file(tmp_path / "out" / "a.fvm")
     before = old.read_bytes()
@@ -173,12 +239,16 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
 
 def test_two_writers_at_once_leave_a_whole_file(tmp_path):
     folder = graph_folder(tmp_path / "parts")
-    (folder / KERAS).write_bytes(np.random.default_rng(0).bytes(3_000_000))
+    weights = np.random.default_rng(0).bytes(3_000_000)
+    with zipfile.ZipFile(folder / KERAS, "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", weights)
     path = tmp_path / "out" / "a.fvm"
     writers = [threading.Thread(target=write_model_file, args=(path, card(), folder)) for _ in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
-    assert read_model_file(path).extract_keras(tmp_path).stat().st_size == 3_000_000
+    with zipfile.ZipFile(read_model_file(path).extract_keras(tmp_path)) as archive:
+        assert archive.read("model.weights.h5") == weights
     assert [p.name for p in path.parent.iterdir()] == ["a.fvm"]

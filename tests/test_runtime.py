@@ -11,11 +11,12 @@ import openvino
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_models import GRAPH, SIZE, expected, model_file, pictures, rewritten
+from made_models import CARD, GRAPH, SIZE, card, expected, familiarity, keras_file, model_file, pictures, rewritten
 
 from framevote.classifier import imagenet_path
 from framevote.errors import MissingExtra, ModelError, UsageError
-from framevote.model_file import KERAS, read_model_file
+from framevote.model_file import KERAS, Openness, read_model_file
+from framevote.model_file.card import card_text
 from framevote.runtime import KerasRuntime, OpenVINORuntime, _has_gpu, _take_precision, open_runtime
 
 BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -32,7 +33,7 @@ def runtime(colours):
 
 
 def joined(answers) -> tuple[np.ndarray, np.ndarray]:
-    probabilities, embeddings = zip(*answers, strict=True)
+    probabilities, embeddings, _ = zip(*answers, strict=True)
     return np.concatenate(probabilities), np.concatenate(embeddings)
 
 
@@ -167,7 +168,7 @@ def test_weights_cut_short_are_refused(tmp_path, colours):
 
 def test_a_card_that_does_not_fit_its_network_is_refused(tmp_path):
     path = model_file(tmp_path / "a.fvm", labels=("one", "two"))
-    with pytest.raises(ModelError, match=r"should give probabilities \(N, 2\)"):
+    with pytest.raises(ModelError, match=r"should give embedding \(N, D\), probabilities \(N, 2\)\. Received"):
         open_runtime(read_model_file(path))
 
 
@@ -258,10 +259,33 @@ def test_a_keras_model_that_carries_code_is_refused(tmp_path, file):
 
     image = keras.Input((SIZE, SIZE, 3), dtype="uint8")
     keras.Model(image, keras.layers.Lambda(lambda x: x)(image)).save(tmp_path / "code.keras")
-    for content in ((tmp_path / "code.keras").read_bytes(), b"no zip"):
+    empty = keras_file(tmp_path / "empty.keras")
+    for content, sentence in (
+        ((tmp_path / "code.keras").read_bytes(), "holds a Lambda"),
+        (b"no zip", "is damaged"),
+        (empty.read_bytes(), "cannot be loaded"),
+    ):
         path = rewritten(file.path, tmp_path / "a.fvm", {KERAS: content})
-        with pytest.raises(ModelError, match=r"Keras model in a\.fvm cannot be loaded"):
+        with pytest.raises(ModelError, match=rf"Keras model in a\.fvm {sentence}"):
             open_runtime(read_model_file(path), runtime="keras")
+
+
+def test_the_familiarity_is_told_where_the_card_has_openness(tmp_path, runtime):
+    images = pictures(9)
+    assert np.isnan(next(runtime.infer(images)).familiarity).all()
+    wide = Openness((0.5, 0.9), (0.2,) * 3, (0.8,) * 3, 0.05)
+    answers = list(OpenVINORuntime(read_model_file(model_file(tmp_path / "a.fvm", openness=wide)), "f32").infer(images))
+    np.testing.assert_allclose(np.concatenate([answer.familiarity for answer in answers]), familiarity(images), rtol=1e-5)
+    path = rewritten(model_file(tmp_path / "c.fvm"), tmp_path / "b.fvm", {CARD: card_text(card(openness=wide)).encode()})
+    with pytest.raises(ModelError, match=r"b\.fvm should give .*familiarity \(N, 1\)"):
+        open_runtime(read_model_file(path))
+
+
+def test_a_backbone_gives_embeddings_and_no_probabilities(tmp_path):
+    runtime = OpenVINORuntime(read_model_file(model_file(tmp_path / "a.fvm", labels=())), "f32")
+    probabilities, embeddings = joined(runtime.infer(pictures(6)))
+    assert probabilities.shape == (6, 0)
+    np.testing.assert_allclose(embeddings, expected(pictures(6))[1], rtol=1e-5)
 
 
 def test_openvino_is_loaded_without_its_telemetry() -> None:

@@ -69,12 +69,13 @@ class ModelFile:
         return target
 
 
-def read_model_file(path: Path) -> ModelFile:
+def read_model_file(path: str | Path) -> ModelFile:
     """Open a model file.
 
     Raises:
         ModelError: it is missing, damaged, no model file, or of a newer format.
     """
+    path = Path(path)
     with _opened(path) as archive:
         _check_members(path, archive)
         card, graph, weights = (_member(path, archive, name) for name in (CARD, GRAPH, WEIGHTS))
