@@ -88,6 +88,9 @@ def test_a_preset_is_laid_flat_behind_what_its_converter_does(hub):
 
 def test_a_preset_without_converter_takes_pixels_as_they_are_at_its_networks_size(hub):
     assert find_backbone(f"keras_hub:{hub.folder / 'bare'}").view == View(40, 32)
+    (hub.folder / "bare" / "image_converter.json").write_text("damaged")
+    with pytest.raises(ModelError, match=r"bare cannot be had: no image_converter\.json"):
+        find_backbone(f"keras_hub:{hub.folder / 'bare'}")
 
 
 def test_a_preset_ends_in_one_row_for_each_picture(hub):

@@ -81,7 +81,8 @@ def _pixels(hub: Any, preset: str) -> _Pixels:
     try:
         converter = hub.layers.ImageConverter.from_preset(preset)
     except Exception as error:  # the network, the disk, KerasHub
-        if not Path(preset).expanduser().is_dir():
+        folder = Path(preset).expanduser()
+        if not folder.is_dir() or (folder / "image_converter.json").exists():  # one that is damaged must not pass for none
             raise _not_had(preset, error) from error
         height, width = _own_size(hub, preset)
         return _Pixels(View(width, height))
