@@ -104,7 +104,7 @@ def is_unknown(openness: Openness, probabilities: FloatArray, familiarity: Float
 
 
 def fit_openness(probabilities: FloatArray, familiarity: FloatArray, loss: float = LOSS) -> Openness:
-    """Return when to say unknown, so that the share `loss` of held-out rows of the known classes is called so.
+    """Return when to say unknown, so that the share `loss` of held-out rows of the known classes is called so, at most.
 
     Both tests look at the same tail of what they see on held-out rows, and the tail's share is found by bisection: together they
     give up `loss`. The familiarity finds pictures that are like nothing in the training data; the probability finds those that
@@ -133,9 +133,9 @@ def _openness(probabilities: FloatArray, familiarity: FloatArray, tail: float) -
 
 
 def _edges(values: FloatArray, tail: float) -> tuple[float, float]:
-    """Return the quantiles below which `tail` and twice as many of the values lie, a hair apart at least."""
+    """Return the quantiles below which `tail` and twice as many of the values lie, a hair apart at least: values all alike are known."""
     half, full = (float(edge) for edge in np.quantile(values.astype(np.float64), [tail, 2 * tail]))
-    return half, max(full, half + 1e-6)
+    return min(half, full - 1e-6), full
 
 
 def as_targets(winners: NDArray[Any], count: int) -> NDArray[np.bool_]:
