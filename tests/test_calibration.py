@@ -16,6 +16,7 @@ from framevote.calibration import (
     is_unknown,
     known_share,
     negative_log_likelihood,
+    pooled,
     tempered,
 )
 from framevote.model_file import Openness
@@ -80,22 +81,30 @@ def loss(values: np.ndarray, targets: np.ndarray, several: bool) -> float:
 
 @given(seed=st.integers(0, 99), several=st.booleans())
 @settings(deadline=None, max_examples=20)
-def test_the_likelihood_is_scikit_learns_and_weights_count_as_copies(seed, several):
+def test_the_likelihood_is_scikit_learns_and_an_item_of_equal_rows_counts_once(seed, several):
     logits, targets = made(50, 3, seed, several)
     said = answered(logits, several)
-    assert negative_log_likelihood(said, targets, None, several) == pytest.approx(loss(said, targets, several))
-    copies = np.random.default_rng(seed).integers(0, 4, 50)
-    copies[0] = 1
-    again = [np.repeat(values, copies, axis=0) for values in (said, targets)]
-    assert negative_log_likelihood(said, targets, copies, several) == pytest.approx(loss(*again, several))
-    assert fit_temperature(said, targets, copies, several) == pytest.approx(fit_temperature(*again, None, several), rel=1e-3)
+    assert negative_log_likelihood(said, targets, several) == pytest.approx(loss(said, targets, several))
+    copies = np.random.default_rng(seed).integers(1, 4, 50)
+    rows, truth, owners = (np.repeat(values, copies, axis=0) for values in (said, targets, np.arange(50)))
+    assert fit_temperature(rows, truth, owners, several) == pytest.approx(fit_temperature(said, targets, None, several), rel=1e-3)
+
+
+def test_clips_whose_frames_doubt_and_agree_are_as_sure_as_they_are_right():
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 2, 400)
+    right = np.where(random.random(400) < 0.95, truth, 1 - truth)  # what a clip's frames lean to, all of them a little
+    rows = 0.5 + (np.repeat(right, 8)[:, None] == [0, 1]) * 0.2 - 0.1
+    owners, targets = np.repeat(np.arange(400), 8), np.repeat(truth, 8)[:, None] == [0, 1]
+    means = pooled(tempered(rows, fit_temperature(rows, targets, owners)), owners)
+    assert means.max(axis=1).mean() == pytest.approx((means.argmax(axis=1) == truth).mean(), abs=0.005)
 
 
 def test_a_probability_of_nothing_costs_much_and_not_without_end():
     said = np.array([[1.0, 0.0], [1.0, 0.0]])
     targets = np.array([[True, False], [False, True]])
     assert negative_log_likelihood(said, targets) == pytest.approx(-np.log(1e-12) / 2)
-    assert np.isfinite(negative_log_likelihood(said, targets, None, several=True))
+    assert np.isfinite(negative_log_likelihood(said, targets, several=True))
     assert 0.05 <= fit_temperature(said, targets) <= 20
 
 

@@ -37,32 +37,43 @@ def tempered(probabilities: FloatArray, temperature: float, several: bool = Fals
 
 
 def fit_temperature(
-    probabilities: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None = None, several: bool = False
+    probabilities: FloatArray, targets: NDArray[np.bool_], owners: NDArray[np.intp] | None = None, several: bool = False
 ) -> float:
-    """Return the temperature (0.05 to 20) that makes held-out targets (N, C) most likely.
+    """Return the temperature (0.05 to 20) that makes held-out items' labels most likely.
+
+    An item's answer is the mean of its rows', as a vote takes it. Rows that are each right in themselves would give means that
+    are not: where a clip's frames doubt one by one and agree on the whole, the mean is surer to be right than it says.
 
     Args:
-        probabilities: (N, C) as the network gives them.
-        targets: which labels each row has.
-        weights: (N,), how much each row counts.
+        probabilities: (R, C) as the network gives them.
+        targets: which labels each row has, the same for all rows of an item.
+        owners: (R,), the item of each row; None where each is one of its own.
         several: whether the probabilities are independent of each other.
     """
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 - heavy
 
+    places = np.arange(len(targets)) if owners is None else np.unique(owners, return_inverse=True)[1]
+    truth = targets[np.unique(places, return_index=True)[1]]
+
     def loss(log: float) -> float:
-        return negative_log_likelihood(tempered(probabilities, float(np.exp(log)), several), targets, weights, several)
+        return negative_log_likelihood(pooled(tempered(probabilities, float(np.exp(log)), several), places), truth, several)
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return float(np.exp(found.x))
 
 
-def negative_log_likelihood(
-    probabilities: FloatArray, targets: NDArray[np.bool_], weights: FloatArray | None = None, several: bool = False
-) -> float:
+def pooled(values: FloatArray, places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the means (N, C) of the rows (R, C) of each item; `places` (R,) are the items' numbers, from 0 on."""
+    sums = np.zeros((int(places.max(initial=-1)) + 1, values.shape[1]))
+    np.add.at(sums, places, values)
+    return sums / np.bincount(places)[:, None]
+
+
+def negative_log_likelihood(probabilities: FloatArray, targets: NDArray[np.bool_], several: bool = False) -> float:
     """Return the mean negative logarithm of the probability of what is true; with several labels, of each decision."""
     values = np.clip(probabilities.astype(np.float64), _TINY, 1 - _TINY if several else None)
     losses = -np.log(np.where(targets, values, 1 - values)).mean(axis=1) if several else -np.log(values[targets])
-    return float(np.average(losses, weights=weights))
+    return float(losses.mean())
 
 
 def fit_thresholds(probabilities: FloatArray, targets: NDArray[np.bool_]) -> tuple[float, ...]:

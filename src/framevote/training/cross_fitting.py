@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.assembly import Top
-from framevote.calibration import as_targets, fit_openness, fit_temperature, fit_thresholds, negative_log_likelihood, tempered
+from framevote.calibration import as_targets, fit_openness, fit_temperature, fit_thresholds, negative_log_likelihood, pooled, tempered
 from framevote.features import Rows
 from framevote.heads import Average, fit_prototypes
 from framevote.metrics import expected_calibration_error
@@ -85,11 +85,13 @@ def cross_fit(material: Material, head: Average, folds: Sequence[Fold], familiar
     said = {strength: _said(material, head, folds, strength) for strength in head.strengths}
     rows = np.concatenate([material.rows.of(held) for _, held in folds])
     fold = np.concatenate([np.full(len(material.rows.of(held)), number) for number, (_, held) in enumerate(folds)])
-    truth, weights = material.targets[material.rows.owners[rows]], material.rows.weights[rows]
+    owners, several = material.rows.owners[rows], material.several
 
     def loss(strength: float, mask: NDArray[np.bool_]) -> float:
-        given = (said[strength][mask], truth[mask], weights[mask], material.several)
-        return negative_log_likelihood(tempered(given[0], fit_temperature(*given), material.several), *given[1:])
+        given, truth = said[strength][mask], material.targets[owners[mask]]
+        temperature = fit_temperature(given, truth, owners[mask], several)
+        items, places = np.unique(owners[mask], return_inverse=True)
+        return negative_log_likelihood(pooled(tempered(given, temperature, several), places), material.targets[items], several)
 
     def best(mask: NDArray[np.bool_]) -> float:
         return min(said, key=lambda strength: loss(strength, mask)) if len(said) > 1 else next(iter(said))
@@ -97,7 +99,7 @@ def cross_fit(material: Material, head: Average, folds: Sequence[Fold], familiar
     strength = best(np.ones(len(rows), np.bool_))
     chosen = [best(fold != number) if len(folds) > 1 else strength for number in range(len(folds))]
     probabilities = np.concatenate([said[chosen[number]][fold == number] for number in range(len(folds))])
-    temperature = fit_temperature(said[strength], truth, weights, material.several)
+    temperature = fit_temperature(said[strength], material.targets[owners], owners, several)
     return HeldOut(rows, fold, probabilities, _familiarity(material, folds, familiar), strength, temperature)
 
 
@@ -135,12 +137,12 @@ def thresholds_of(held: HeldOut, material: Material) -> tuple[float, ...]:
 
 def calibrated(held: HeldOut, material: Material) -> NDArray[np.float64]:
     """Return the held-out probabilities (H, C), each fold at the temperature that the other folds choose; a single one at its own."""
-    truth, weights = material.targets[material.rows.owners[held.rows]], material.rows.weights[held.rows]
+    owners = material.rows.owners[held.rows]
     values = np.empty_like(held.probabilities)
     for number in np.unique(held.folds):
         own, others = held.folds == number, held.folds != number
         use = others if others.any() else own
-        temperature = fit_temperature(held.probabilities[use], truth[use], weights[use], material.several)
+        temperature = fit_temperature(held.probabilities[use], material.targets[owners[use]], owners[use], material.several)
         values[own] = tempered(held.probabilities[own], temperature, material.several)
     return values
 
@@ -149,24 +151,17 @@ def figures(held: HeldOut, values: FloatArray, material: Material) -> dict[str, 
     """Return what the held-out answers, with calibrated `values` (H, C), are worth item by item (a clip: the mean of its frames)."""
     owners = material.rows.owners[held.rows]
     items, places = np.unique(owners, return_inverse=True)
-    counts = np.bincount(places)[:, None]
-    before, after = (_summed(given, places) / counts for given in (held.probabilities, values))
+    before, after = (pooled(given, places) for given in (held.probabilities, values))
     truth, fold = material.targets[items], held.folds[np.unique(places, return_index=True)[1]]
     shared = {
         "items": len(items),
         "folds": len(np.unique(fold)),
-        "nll": negative_log_likelihood(after, truth, None, material.several),
+        "nll": negative_log_likelihood(after, truth, material.several),
         "ece_before": _calibration_error(before, truth, material.several),
         "ece": _calibration_error(after, truth, material.several),
         "temperature": held.temperature,
     }
     return {**(_of_several(after, truth) if material.several else _of_one(after, truth, fold)), **shared}
-
-
-def _summed(values: FloatArray, places: NDArray[np.intp]) -> NDArray[np.float64]:
-    sums = np.zeros((int(places.max()) + 1, values.shape[1]))
-    np.add.at(sums, places, values)
-    return sums
 
 
 def _of_one(probabilities: FloatArray, truth: NDArray[np.bool_], folds: NDArray[np.intp]) -> dict[str, float]:

@@ -21,14 +21,14 @@ from framevote.splits import Fold, one_split
 from framevote.training.cross_fitting import HeldOut, Material, cross_fit
 from framevote.training.fine_tuning import FineTuning, fine_tune
 from framevote.training.frozen import by_chance, card_of, figures_on
-from framevote.training.plan import Plan, Prepared
+from framevote.training.plan import Plan, Prepared, summary
 
 if TYPE_CHECKING:
     import keras
 
 
-def train_tuned(plan: Plan, prepared: Prepared) -> tuple[Card, tuple[Problem, ...]]:
-    """Fit the head, let the last layers learn with it, calibrate, write the model file; return its card.
+def train_tuned(plan: Plan, prepared: Prepared) -> tuple[Problem, ...]:
+    """Fit the head, let the last layers learn with it, calibrate, write the model file; return what could not be read meanwhile.
 
     The model is fitted on the train side only: validation ends the learning and calibrates, and the test side tells what it is worth.
     """
@@ -48,10 +48,15 @@ def train_tuned(plan: Plan, prepared: Prepared) -> tuple[Card, tuple[Problem, ..
         if not prepared.dataset.several:
             top = top.with_prototypes(tuned.material.prototypes(train))
         held = _held(tuned.material, top, validation)
-        card = replace(card_of(plan, tuned, held), metrics=_measured(plan, prepared, tuned, (head, top), (first, held), test))
+        card = replace(
+            card_of(plan, tuned, held),
+            training=summary(prepared)
+            | {"learned": len(train), "validated": len(validation), "tested": len(test), "split": _how(prepared)},
+            metrics=_measured(plan, prepared, tuned, (head, top), (first, held), test),
+        )
         plan.watch.notify("Writing the model file: about 20 s")
         export_model(folder / "tuned.keras", card, plan.path, top)
-    return card, tuple(problems)
+    return tuple(problems)
 
 
 def three_sides(prepared: Prepared, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -62,6 +67,13 @@ def three_sides(prepared: Prepared, seed: int) -> tuple[NDArray[np.intp], NDArra
         return train, validation, sides.tested
     learned, test = sides.folds[0] if sides.validated else _parted(prepared, sides.learned, seed, left=2)
     return *_parted(prepared, learned, seed), test
+
+
+def _how(prepared: Prepared) -> str:
+    """Return how the sides came about, in words."""
+    named = [name for name, told in (("test", len(prepared.sides.tested)), ("validation", prepared.sides.validated)) if told]
+    by_group = "train, validation and test, by group"
+    return f"{by_group}; the data name the {' and the '.join(named)} side" if named else by_group
 
 
 def _parted(prepared: Prepared, items: NDArray[np.intp], seed: int, left: int = 1) -> Fold:
@@ -121,8 +133,8 @@ def _held(material: Material, top: Top, items: NDArray[np.intp]) -> HeldOut:
     """Return what a top says of items that it was not fitted on, with the temperature that suits them."""
     rows = material.rows.of(items)
     said = top.probabilities(material.rows.values[rows])
-    truth = material.targets[material.rows.owners[rows]]
-    temperature = fit_temperature(said, truth, material.rows.weights[rows], material.several)
+    owners = material.rows.owners[rows]
+    temperature = fit_temperature(said, material.targets[owners], owners, material.several)
     return HeldOut(rows, np.zeros(len(rows), np.intp), said, top.familiarity(material.rows.values[rows]), 0.0, temperature)
 
 
