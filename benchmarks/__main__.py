@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.agreement import agreement
 from benchmarks.copies import copies
 from benchmarks.flicker import flicker
 from benchmarks.measuring import ROOT, OthersWork, Worker
@@ -30,6 +31,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "flicker": flicker,
     "vote": vote,
     "training": training,
+    "agreement": agreement,
 }
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -19,6 +19,7 @@ import av
 import numpy as np
 
 import framevote
+from benchmarks.agreement import agree
 from benchmarks.measuring import OUT, Usage, told, used
 from benchmarks.training import fine_tune, fit_head, keras_fit
 from framevote.classifier import imagenet_path
@@ -120,7 +121,7 @@ def calibrate() -> Told:
     return {"usage": told(usage), "gflops": 2 * 2048**3 / 1e9 * usage.rate}
 
 
-_JOBS = (load, load_keras, tutorial, label, decode_scale, decode, network, encode, vote, calibrate, fine_tune, keras_fit, fit_head)
+_JOBS = (load, load_keras, tutorial, label, decode_scale, decode, network, encode, vote, calibrate, fine_tune, keras_fit, fit_head, agree)
 JOBS: dict[str, Callable[..., Told]] = {job.__name__: job for job in _JOBS}
 
 
