@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from made_models import SIZE, card, graph_folder, pictures
 
-from framevote.backbones import efficientnet_lite0
+from framevote.assembly import Top
+from framevote.backbones import efficientnet_lite0, find_backbone
 from framevote.classifier import load_model
 from framevote.errors import MissingExtra, ModelError
 from framevote.export import _check_card, export_model
-from framevote.model_file import GRAPH, KERAS, read_model_file
+from framevote.model_file import GRAPH, KERAS, Openness, read_model_file
 from framevote.records import Frame, View
+from framevote.runtime import open_runtime
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +46,81 @@ def test_a_model_of_ones_own_becomes_a_model_file(tmp_path, model):
     assert sorted(p.name for p in tmp_path.iterdir()) == [KERAS, "small.fvm", "small.keras"]
 
 
+@pytest.fixture(scope="module")
+def topped(tmp_path_factory):
+    """A top on a backbone, exported twice, with the backbone's own Keras model."""
+    import keras
+
+    backbone = find_backbone("MobileNetV3Small(size=32, weights=None)")
+    folder = tmp_path_factory.mktemp("topped")
+    below = backbone()
+    below.save(folder / "below.keras")  # random weights are others each time: both exports get the same
+    random = np.random.default_rng(0)
+    prototypes = random.normal(0, 1, (below.output_shape[-1], 7))
+    top = Top(random.normal(0, 1, (len(prototypes), 3)), [0.1, 0.0, -0.1], False, prototypes / np.linalg.norm(prototypes, axis=0))
+    wide = Openness((0.0, 0.5), (0.3,) * 3, (0.6,) * 3, 0.05)
+    for name in ("a", "b"):
+        export_model(folder / "below.keras", card(view=View(32, 32), openness=wide), folder / f"{name}.fvm", top)
+    return folder, top, keras.models.load_model(folder / "below.keras")
+
+
+def test_a_top_on_a_model_gives_what_its_arrays_give(topped):
+    folder, top, below = topped
+    file = read_model_file(folder / "a.fvm")
+    images = pictures(9, size=32)
+    embeddings = below.predict(images, verbose=0)
+    for name in ("openvino", "keras"):
+        answers = list(open_runtime(file, "f32", runtime=name).infer(images))
+        probabilities, embedded, familiarity = (np.concatenate(column) for column in zip(*answers, strict=True))
+        np.testing.assert_allclose(embedded, embeddings, atol=1e-4)
+        np.testing.assert_allclose(probabilities, top.probabilities(embeddings), atol=1e-4)
+        np.testing.assert_allclose(familiarity, top.familiarity(embeddings), atol=1e-4)
+
+
+def test_the_same_model_has_the_same_fingerprint_each_time(topped):
+    folder, *_ = topped
+    assert read_model_file(folder / "a.fvm").fingerprint == read_model_file(folder / "b.fvm").fingerprint
+
+
+def test_a_backbone_is_exported_by_itself(tmp_path, monkeypatch, model):
+    from made_training import export_here, tiny
+
+    export_here(monkeypatch)
+    export_model(tiny(), card(labels=(), view=View(32, 32)), tmp_path / "tiny.fvm")
+    loaded = load_model(tmp_path / "tiny.fvm", precision="f32")
+    images = pictures(5, size=32)
+    found = loaded.embed(Frame(image, float(number)) for number, image in enumerate(images)).values
+    np.testing.assert_allclose(found, tiny()().predict(images, verbose=0), atol=1e-4)
+    assert (loaded.labels, loaded.embedding) == ((), 128)
+    model.save(tmp_path / "small.keras")  # it has a top, which is left out
+    export_model(tmp_path / "small.keras", card(labels=()), tmp_path / "small.fvm")
+    small = load_model(tmp_path / "small.fvm", precision="f32")
+    images = pictures(5)
+    found = small.embed(Frame(image, float(number)) for number, image in enumerate(images)).values
+    np.testing.assert_allclose(found, model.predict(images, verbose=0)["embedding"], atol=1e-4)
+
+
+def test_a_keras_file_that_carries_code_is_not_opened(tmp_path, monkeypatch, model):
+    import keras
+    from made_training import export_here
+
+    export_here(monkeypatch)
+    keras.Model(model.input, keras.layers.Lambda(lambda x: x)(model.output["embedding"])).save(tmp_path / "code.keras")
+    monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("Keras opened it"))
+    for top in (None, Top(np.zeros((5, 3)), np.zeros(3))):
+        with pytest.raises(ModelError, match=r"Keras model in code\.keras holds a Lambda"):
+            export_model(tmp_path / "code.keras", card(), tmp_path / "a.fvm", top)
+    assert not (tmp_path / "a.fvm").exists()
+
+
 @pytest.mark.parametrize("changes", [{"view": View(16, 16)}, {"labels": ("one", "two")}])
 def test_a_card_that_does_not_fit_its_network_is_refused(tmp_path, changes):
     graph = graph_folder(tmp_path / "parts") / GRAPH
     _check_card(card(), graph)
     with pytest.raises(ModelError, match=r"The card says pictures .* Received a network with \[\?,8,8,3\] and \[\?,3\]"):
         _check_card(card(**changes), graph)
+    with pytest.raises(ModelError, match="a network without a familiarity"):
+        _check_card(card(openness=Openness((0, 1), (0,) * 3, (1,) * 3, 0.0)), graph)
 
 
 def test_a_model_with_other_outputs_is_refused_in_one_sentence_with_the_rest_as_a_note(tmp_path, model):

@@ -59,7 +59,7 @@ class Top:
         """Return the familiarity (N,) of embeddings (N, D); NaN without prototypes."""
         if self.prototypes is None or not self.prototypes.shape[1]:
             return np.full(len(embeddings), np.nan)
-        lengths = np.maximum(np.linalg.norm(embeddings.astype(np.float64), axis=1), 1e-6)
+        lengths = np.maximum(np.linalg.norm(embeddings.astype(np.float64), axis=1), 1e-12)  # as Keras has it
         return np.asarray((embeddings @ self.prototypes).max(axis=1) / lengths)
 
     def with_prototypes(self, prototypes: FloatArray) -> "Top":

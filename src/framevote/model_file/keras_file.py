@@ -50,6 +50,7 @@ def check_keras_file(path: Path, owner: str) -> None:
     except (
         zipfile.BadZipFile,
         KeyError,
+        TypeError,
         AttributeError,
         ValueError,
         RuntimeError,

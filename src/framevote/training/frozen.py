@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from framevote.assembly import Top
 from framevote.calibration import tempered
-from framevote.datasets import Problem
 from framevote.export import export_model
 from framevote.model_file import Card
 from framevote.splits import FOLDS, random_folds
@@ -18,8 +17,8 @@ from framevote.training.cross_fitting import HeldOut, calibrated, cross_fit, fig
 from framevote.training.plan import Plan, Prepared, summary
 
 
-def train_frozen(plan: Plan, prepared: Prepared) -> tuple[Card, tuple[Problem, ...]]:
-    """Fit the head, calibrate it, write the model file; return its card."""
+def train_frozen(plan: Plan, prepared: Prepared) -> None:
+    """Fit the head, calibrate it, write the model file."""
     material, sides, dataset = prepared.material, prepared.sides, prepared.dataset
     held = cross_fit(material, plan.head, sides.folds, familiar=not dataset.several)
     top = material.fit(plan.head, sides.learned, held.strength)
@@ -33,7 +32,6 @@ def train_frozen(plan: Plan, prepared: Prepared) -> tuple[Card, tuple[Problem, .
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         plan.watch.notify("Writing the model file: about 20 s")
         export_model(prepared.file.extract_keras(Path(folder)), card, plan.path, top)
-    return card, ()
 
 
 def card_of(plan: Plan, prepared: Prepared, held: HeldOut) -> Card:

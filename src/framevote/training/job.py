@@ -12,7 +12,7 @@ from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
 from framevote.errors import InputError, OutputError, PartError, UsageError, missing_extra
 from framevote.files import check_free, check_open
 from framevote.heads import Average, check_size
-from framevote.model_file import SUFFIX, Card
+from framevote.model_file import SUFFIX, Card, read_model_file
 from framevote.parts import build
 from framevote.runtime import Precision
 from framevote.training.fine_tuning import FineTuning
@@ -102,8 +102,12 @@ def train(
     plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch)
     watch.notify(_told(dataset))
     prepared = prepare(plan, backbone_file(below, watch.notify))
-    card, problems = train_tuned(plan, prepared) if fine_tuning else train_frozen(plan, prepared)
-    return Trained(target, card, (*prepared.dataset.problems, *problems), time.monotonic() - began)
+    problems = prepared.dataset.problems
+    if fine_tuning:
+        problems += train_tuned(plan, prepared)
+    else:
+        train_frozen(plan, prepared)
+    return Trained(target, read_model_file(target).card, problems, time.monotonic() - began)
 
 
 def _target(path: str | Path, overwrite: bool) -> Path:
