@@ -14,7 +14,8 @@ from made_models import LABELS, SIZE, expected, familiarity, model_file, picture
 from PIL import Image
 
 from framevote import classifier
-from framevote.classifier import imagenet_path, load_model
+from framevote.backbones import find_backbone
+from framevote.classifier import backbone_file, imagenet_path, load_model
 from framevote.errors import MissingExtra, ModelError, OutputError, UsageError
 from framevote.labeling import label
 from framevote.model_file import Openness
@@ -241,3 +242,52 @@ def test_absent_packages_are_told_with_the_line_that_installs_them(cache, monkey
     with pytest.raises(MissingExtra, match=r"pip install 'framevote\[imagenet\]'"):
         load_model("imagenet")
     assert not cache.exists()
+
+
+@pytest.fixture
+def backbones(cache, monkeypatch, tmp_path):
+    """An export that copies a backbone's model file; returns what was exported."""
+    done: list[str] = []
+    ready = model_file(tmp_path / "backbone.fvm", labels=())
+
+    def export(source, card, target):
+        assert (card.labels, card.backbone) == ((), repr(source))
+        done.append(repr(source))
+        target.write_bytes(ready.read_bytes())
+
+    monkeypatch.setattr(classifier, "export_model", export)
+    return done
+
+
+def test_a_backbone_is_exported_once_for_each_of_its_texts(backbones, cache):
+    small, large = (find_backbone(f"SqueezeNet(size={size}, weights=None)") for size in (64, 96))
+    notes: list[str] = []
+    for backbone in (small, small, large):
+        assert backbone_file(backbone, notes.append).card.labels == ()
+    assert backbones == [repr(small), repr(large)]
+    assert [note.partition(" once")[0] for note in notes] == [f"Exporting {small}", f"Exporting {large}"]
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_backbone_with_other_weights_in_the_same_file_is_exported_anew(backbones, tmp_path):
+    (tmp_path / "w.h5").write_text("one")
+    backbone = find_backbone(f"SqueezeNet(weights={str(tmp_path / 'w.h5')!r})")
+    backbone_file(backbone)
+    (tmp_path / "w.h5").write_text("other")
+    backbone_file(backbone)
+    assert len(backbones) == 2
+
+
+def test_a_damaged_backbone_in_the_cache_is_made_anew(backbones, cache):
+    backbone = find_backbone("SqueezeNet(weights=None)")
+    backbone_file(backbone)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(kept.read_bytes()[:300])
+    notes: list[str] = []
+    assert backbone_file(backbone, notes.append).card.labels == ()
+    assert notes[0].endswith("It is made anew.")
+    assert len(backbones) == 2
+
+
+def test_the_built_in_backbone_is_the_imagenet_model(cache):
+    assert backbone_file(find_backbone("efficientnet_lite0")).path == imagenet_path()

@@ -237,6 +237,12 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     assert sorted(p.name for p in old.parent.iterdir()) == ["a.fvm", "a.parts"]
 
 
+def test_a_disk_without_room_for_the_keras_model_is_told(tmp_path, colours):
+    file = read_model_file(colours)
+    with pytest.raises(OutputError, match=r"Keras model of colours\.fvm cannot be unpacked into .*No such file.*TMPDIR"):
+        file.extract_keras(tmp_path / "none")
+
+
 def test_two_writers_at_once_leave_a_whole_file(tmp_path):
     folder = graph_folder(tmp_path / "parts")
     weights = np.random.default_rng(0).bytes(3_000_000)
