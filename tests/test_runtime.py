@@ -223,7 +223,7 @@ def test_a_gpu_that_is_not_there_is_told(file):
 
 
 def test_absent_keras_is_told_with_the_line_that_installs_it(file, monkeypatch):
-    monkeypatch.setattr("framevote.runtime.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("framevote.engine.importlib.util.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"pip install 'framevote\[train\]'"):
         open_runtime(file, runtime="keras")
 

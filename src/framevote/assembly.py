@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.engine import load_keras
 from framevote.errors import ModelError
 from framevote.records import FloatArray
 from framevote.records.checking import check, frozen
@@ -82,6 +83,11 @@ def sigmoid(logits: FloatArray) -> NDArray[np.float64]:
     return np.asarray(np.exp(-np.logaddexp(0, -logits.astype(np.float64))))
 
 
+def cooled(top: Top, temperature: float) -> Top:
+    """Return a top whose probabilities are at a temperature already."""
+    return replace(top, kernel=top.kernel / np.float32(temperature), bias=top.bias / np.float32(temperature))
+
+
 def embedding_of(model: "keras.Model") -> Any:
     """Return the tensor of a model's embedding: its output of that name, or its only one.
 
@@ -100,14 +106,14 @@ def embedding_of(model: "keras.Model") -> Any:
 
 def embedding_model(model: "keras.Model") -> "keras.Model":
     """Return a model as one whose only output is called `embedding`."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     return keras.Model(model.input, {"embedding": embedding_of(model)}, name=model.name)
 
 
 def crowned(model: "keras.Model", top: Top) -> "keras.Model":
     """Return a model with the top on its embedding: outputs `probabilities`, `embedding`, and `familiarity` where it has prototypes."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     embedding = embedding_of(model)
     activation = "sigmoid" if top.several else "softmax"

@@ -1,7 +1,17 @@
-"""OpenVINO, loaded on first use and without its telemetry."""
+"""The engines below, loaded on first use: OpenVINO without its telemetry, Keras without TensorFlow's chatter."""
 
+import importlib.util
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from framevote.errors import ModelError, missing_extra
+
+# TensorFlow tells of its start in many lines; 3 leaves what ends the process.
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL", "3"
+_STDERR = 2
 
 
 def load_openvino() -> Any:
@@ -14,3 +24,54 @@ def load_openvino() -> Any:
     import openvino  # noqa: PLC0415 - heavy
 
     return openvino
+
+
+def load_keras(purpose: str = "Running a network on Keras") -> Any:
+    """Return the module `keras` with its backend, which KERAS_BACKEND chooses.
+
+    Args:
+        purpose: what needs it, for the sentence where it is absent.
+
+    Raises:
+        MissingExtra: Keras is not installed.
+        ModelError: the backend is not installed, or there is none such.
+    """
+    if importlib.util.find_spec("keras") is None:
+        raise missing_extra("keras", "train", purpose)
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    os.environ.setdefault(*_LEVEL)
+    try:
+        with _unheard():
+            import keras  # noqa: PLC0415 - heavy
+    except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names nothing that Keras knows
+        named = os.environ.get("KERAS_BACKEND")
+        chosen = f"KERAS_BACKEND={named}" if named else "its configured backend"
+        raise ModelError(
+            f"Keras cannot start with {chosen}: {error}. Install that backend (jax, torch or tensorflow), or choose one that is installed "
+            "with KERAS_BACKEND. Where runtime and device are left out, OpenVINO labels without Keras."
+        ) from error
+    return keras
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Send to nowhere what libraries write to the process's stderr as they load: TensorFlow's first lines heed no level.
+
+    What a user set the level for is heard.
+    """
+    if os.environ[_LEVEL[0]] != _LEVEL[1]:
+        yield
+        return
+    try:
+        kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # a process without stderr
+        yield
+        return
+    try:
+        os.dup2(nowhere, _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(nowhere)

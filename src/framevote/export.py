@@ -21,7 +21,7 @@ import numpy as np
 
 from framevote.assembly import Top, crowned, embedding_model
 from framevote.backbones import Backbone, classifying, find_backbone
-from framevote.engine import load_openvino
+from framevote.engine import load_keras, load_openvino
 from framevote.errors import Error, ModelError, missing_extra
 from framevote.model_file import GRAPH, KERAS, OUTPUTS, Card, check_keras_file, write_model_file
 
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _export(source: str, folder: Path, bare: bool) -> None:
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     openvino = load_openvino()
 
@@ -146,7 +146,7 @@ def _export(source: str, folder: Path, bare: bool) -> None:
 
 def _built(source: str, folder: Path, bare: bool) -> None:
     """Write the Keras model that is to be exported into the folder."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     top = Top.load(folder / _TOP) if (folder / _TOP).exists() else None
     if source.endswith(_SUFFIX):

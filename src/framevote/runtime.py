@@ -4,8 +4,7 @@
 """
 
 import abc
-import importlib.util
-import os
+import importlib
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.engine import load_openvino
-from framevote.errors import ModelError, UsageError, missing_extra
+from framevote.engine import load_keras, load_openvino
+from framevote.errors import ModelError, UsageError
 from framevote.model_file import OUTPUTS, ModelFile
 from framevote.records import Image
 
@@ -193,8 +192,7 @@ class KerasRuntime(Runtime):
         """Load the model; `batch` images run at a time, by default 4 on the processor and 64 on a GPU."""
         if precision == "bf16":
             raise ModelError("The runtime keras computes in f32. Give precision='auto', or run on the processor with runtime='openvino'.")
-        if importlib.util.find_spec("keras") is None:
-            raise missing_extra("keras", "train", f"device={device!r} with the runtime keras")
+        load_keras(f"device={device!r} with the runtime keras")
         self.device = device
         self.batch = batch or (_GPU_BATCH if device == "gpu" else _BATCH)
         self._place = _place(device)
@@ -205,7 +203,7 @@ class KerasRuntime(Runtime):
 
     def infer(self, images: Iterable[Image]) -> Iterator[Answer]:
         """Yield answers a batch at a time."""
-        keras = _keras()
+        keras = load_keras()
         source, rows = iter(images), np.zeros(self._shape, np.uint8)
         while count := _copy(source, rows):
             with keras.device(self._place):
@@ -222,24 +220,9 @@ def _copy(source: Iterator[Image], rows: NDArray[np.uint8]) -> int:
     return count
 
 
-def _keras() -> Any:
-    """Return the module `keras` with its backend; raise where the backend is absent or there is none such."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow tells of its start in many lines; its errors stay
-    try:
-        import keras  # noqa: PLC0415 - heavy
-    except (ImportError, ValueError) as error:  # ValueError: KERAS_BACKEND names nothing that Keras knows
-        named = os.environ.get("KERAS_BACKEND")
-        chosen = f"KERAS_BACKEND={named}" if named else "its configured backend"
-        raise ModelError(
-            f"Keras cannot start with {chosen}: {error}. Install that backend (jax, torch or tensorflow), or choose one that is installed "
-            "with KERAS_BACKEND, or leave runtime and device out: OpenVINO needs no Keras."
-        ) from error
-    return keras
-
-
 def _place(device: Device) -> str:
     """Return Keras's name for a device; raise where the backend has none such."""
-    keras = _keras()
+    keras = load_keras()
     if device == "cpu":
         return "cpu:0"
     if not _has_gpu(keras.backend.backend()):
@@ -260,7 +243,7 @@ def _has_gpu(backend: str) -> bool:
 
 
 def _load_keras(file: ModelFile, place: str) -> Any:
-    keras = _keras()
+    keras = load_keras()
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         path = file.extract_keras(Path(folder))
         try:

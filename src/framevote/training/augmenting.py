@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from framevote.engine import load_keras
 from framevote.records import Image, View
 
 MARGIN = 0.875
@@ -34,7 +35,7 @@ class Augmentation:
 
     def __init__(self, view: View, seed: int) -> None:
         """Give pictures of the view's size, from stored ones of `roomy(view)`."""
-        import keras  # noqa: PLC0415 - heavy
+        keras = load_keras()
 
         self._size = (view.width, view.height)
         self._seed = seed
@@ -49,7 +50,7 @@ class Augmentation:
         return self._lit(moved, random)
 
     def _lit(self, pictures: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-        import keras  # noqa: PLC0415 - heavy
+        keras = load_keras()
 
         lit: Any = keras.ops.convert_to_tensor(pictures.astype(np.float32))
         for layer in self._light:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from framevote.datasets.items import Item, Problem
+from framevote.engine import load_keras
 from framevote.errors import UsageError
 from framevote.records import View
 from framevote.training.augmenting import Augmentation, roomy
@@ -145,7 +146,7 @@ def _tuned(
     run: RunFolder,
     progress: Progress | None,
 ) -> "keras.Model":
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     keras.utils.set_random_seed(settings.seed)
     working = copied(backbone, "mixed_bfloat16" if settings.mixed is True or (settings.mixed == "auto" and on_gpu()) else None)
@@ -193,7 +194,7 @@ def _even(samples: Samples) -> Samples:
 
 
 def _logits(embedding: Any, head: Head) -> Any:
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     layer = keras.layers.Dense(len(head[1]), dtype="float32", name="logits")
     logits = layer(embedding)
@@ -202,7 +203,7 @@ def _logits(embedding: Any, head: Head) -> Any:
 
 
 def _compile(model: "keras.Model", several: bool, settings: FineTuning, batches: int) -> None:
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     warm = min(round(_WARM * batches), settings.epochs * batches // 4)
     rates = keras.optimizers.schedules.CosineDecay(
@@ -220,20 +221,20 @@ def _compile(model: "keras.Model", several: bool, settings: FineTuning, batches:
 
 
 def _agrees(target: Any, logits: Any) -> Any:
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     return keras.ops.cast(keras.ops.equal(keras.ops.argmax(target, -1), keras.ops.argmax(logits, -1)), "float32")
 
 
 def _agrees_in_each(target: Any, logits: Any) -> Any:
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     return keras.ops.mean(keras.ops.cast(keras.ops.equal(target > 0.5, logits > 0), "float32"), -1)
 
 
 def _finished(backbone: "keras.Model", working: "keras.Model", model: "keras.Model", several: bool) -> "keras.Model":
     """Return the learned layers and head as a model in f32 from pictures to both outputs."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     learned = copied(backbone)
     learned.set_weights(working.get_weights())
@@ -255,7 +256,7 @@ def _identity(
     frames: int,
 ) -> dict[str, Any]:
     """Return what makes a run the same run."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     weights = hashlib.sha256()
     for array in backbone.get_weights():

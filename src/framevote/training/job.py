@@ -9,6 +9,7 @@ from pathlib import Path
 from framevote.backbones import Backbone, find_backbone
 from framevote.classifier import backbone_file
 from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
+from framevote.engine import load_keras
 from framevote.errors import InputError, OutputError, PartError, UsageError, missing_extra
 from framevote.files import check_free, check_open
 from framevote.heads import Average, check_size
@@ -98,6 +99,8 @@ def train(
         raise UsageError(f"{below} has random weights, which tell nothing apart. Fine-tune it (--fine-tune N), or give it weights.")
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
     _check(dataset, frames)
+    if fine_tuning:
+        load_keras("Fine-tuning")  # a backend that is none is told before the data are embedded
     where = Path(run) if run else target.with_suffix(".run")
     plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch)
     watch.notify(_told(dataset))
@@ -143,12 +146,20 @@ def _check(dataset: Dataset, frames: int) -> None:
     if len(dataset.labels) < 2:
         raise InputError(
             f"Training needs at least two classes. Received: {', '.join(dataset.labels) or 'none'}. Add items that show something else."
+            f"{_first_problem(dataset)}"
         )
     counts = dataset.targets.sum(axis=0)
     if few := [f"{label!r} ({count})" for label, count in zip(dataset.labels, counts.tolist(), strict=True) if count < 2]:
         told = ", ".join(few[:5]) + (f" and {len(few) - 5} more" if len(few) > 5 else "")
-        raise InputError(f"Every class needs at least two items: one to learn from, one to test with. Received: {told}.")
+        raise InputError(
+            f"Every class needs at least two items: one to learn from, one to test with. Received: {told}.{_first_problem(dataset)}"
+        )
     check_size(sum(1 if item.kind == "photo" else frames for item in dataset.items), len(dataset.labels))
+
+
+def _first_problem(dataset: Dataset) -> str:
+    """Return what of the data was left out, since that may be why."""
+    return f" Left out: {len(dataset.problems)}; the first: {dataset.problems[0]}" if dataset.problems else ""
 
 
 def _told(dataset: Dataset) -> str:

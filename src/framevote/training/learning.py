@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.engine import load_keras
 from framevote.errors import ModelError
 from framevote.training.feeding import Batch, Samples, ahead, in_order
 from framevote.training.logs import Arrays, Board, Epoch, RunFolder, kept
@@ -180,6 +181,6 @@ def _variables(model: "keras.Model") -> list[Any]:
 
 
 def _array(variable: Any) -> Any:
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     return keras.ops.convert_to_numpy(variable.value).copy()

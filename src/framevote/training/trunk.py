@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.engine import load_openvino
+from framevote.engine import load_keras, load_openvino
 from framevote.training.feeding import Look
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _BATCH = 4
 
 def copied(model: "keras.Model", policy: str | None = None) -> "keras.Model":
     """Return a model of the same layers and weights that shares nothing, computing by another policy where one is given."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     config = model.get_config()
     for layer in config["layers"]:
@@ -49,7 +49,7 @@ def waist(model: "keras.Model", layers: int) -> Any:
 
 
 def _tensors(tree: Any) -> list[Any]:
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     flat: list[Any] = keras.tree.flatten(tree)
     return flat
@@ -57,7 +57,7 @@ def _tensors(tree: Any) -> list[Any]:
 
 def freeze(model: "keras.Model", layers: int) -> None:
     """Let the last `layers` layers learn and no other; batch normalisation keeps the means that it has."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     first = max(len(model.layers) - layers, 0)
     for place, layer in enumerate(model.layers):
@@ -69,7 +69,7 @@ def open_trunk(model: "keras.Model", cut: Any, f32: bool = False) -> Look | None
 
     OpenVINO computes in bf16 where the processor has it, unless `f32`.
     """
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     if cut is model.inputs[0]:
         return None
@@ -85,7 +85,7 @@ def open_trunk(model: "keras.Model", cut: Any, f32: bool = False) -> Look | None
 
 def on_gpu() -> bool:
     """Return whether the Keras backend computes on a GPU."""
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     backend = importlib.import_module(name := keras.backend.backend())
     if name == "tensorflow":
@@ -103,7 +103,11 @@ class _Compiled:
         core = openvino.Core()
         shape = (_BATCH, *trunk.input_shape[1:])
         signature = tensorflow.TensorSpec(shape, tensorflow.uint8)
-        traced = tensorflow.function(lambda pictures: trunk(pictures, training=False)).get_concrete_function(signature)
+
+        def seen(pictures: Any) -> Any:
+            return trunk(pictures, training=False)
+
+        traced = tensorflow.function(seen, autograph=False).get_concrete_function(signature)
         able = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "bf16" if able and not f32 else "f32"}
         converted = openvino.convert_model(traced)

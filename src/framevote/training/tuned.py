@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.assembly import Top, embedding_of
+from framevote.assembly import Top, cooled, embedding_of
 from framevote.calibration import fit_temperature
 from framevote.classifier import Classifier
 from framevote.datasets import Problem
+from framevote.engine import load_keras
 from framevote.errors import InputError
 from framevote.export import export_model
 from framevote.features import embed_items
@@ -35,7 +36,9 @@ def train_tuned(plan: Plan, prepared: Prepared) -> tuple[Problem, ...]:
     settings = plan.fine_tuning or FineTuning(1)
     train, validation, test = three_sides(prepared, plan.seed)
     first = cross_fit(prepared.material, plan.head, [(train, validation)], familiar=False)
-    head = prepared.material.fit(plan.head, train, first.strength)
+    # At its temperature, so that the state before learning is compared by what it knows and not by how loud it says so.
+    head = cooled(prepared.material.fit(plan.head, train, first.strength), first.temperature)
+    first = replace(first, temperature=1.0)
     problems: list[Problem] = []
     with tempfile.TemporaryDirectory(prefix="framevote-") as name:
         folder = Path(name)
@@ -91,7 +94,7 @@ def _learned(
     folder: Path,
     problems: list[Problem],
 ) -> "keras.Model":
-    import keras  # noqa: PLC0415 - heavy
+    keras = load_keras()
 
     path = prepared.file.extract_keras(folder)
     whole = keras.models.load_model(path, compile=False, safe_mode=True)
