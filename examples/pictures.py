@@ -27,7 +27,7 @@ README = ROOT / "README.md"
 def main() -> None:
     """Make the pictures, and put the texts into the README."""
     parts = subprocess.run([sys.executable, "-m", "framevote", "parts"], capture_output=True, text=True, check=True)
-    _put("framevote parts", parts.stdout)
+    _put("framevote parts", parts.stdout.partition("backbone:")[0])  # `framevote models` lists these
     IMAGES.mkdir(parents=True, exist_ok=True)
     scenes = [Still(painter.__name__.replace("_", " "), 4.0, painter) for painter in PAINTERS]
     with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,7 @@ from framevote.features import Rows, embed_items
 from framevote.heads import Average
 from framevote.model_file import Openness
 from framevote.runtime import open_runtime
-from framevote.splits import folds, merged_groups
+from framevote.splits import folds, merged_groups, near_duplicates
 from framevote.training import DEFAULT_BACKBONE, FineTuning, train
 from framevote.training.cross_fitting import Material, calibrated, cross_fit, figures, openness_of
 
@@ -48,7 +48,7 @@ def main() -> None:
     seen = embed_items(data.items, model)
     data = data.take(seen.kept)
     material = Material(seen.rows, data.targets, data.several)
-    groups = merged_groups([item.group for item in data.items], seen.rows)
+    groups = merged_groups([item.group for item in data.items], near_duplicates(seen.rows))
     table = Table(title=f"{len(data)} items of {len(data.labels)} classes", title_justify="left", box=None, pad_edge=False)
     for name in ("figure", "mean ± sd", "of"):
         table.add_column(name)

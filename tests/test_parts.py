@@ -142,7 +142,7 @@ def test_an_object_is_taken_for_the_part_itself():
 
 @pytest.mark.parametrize("call", [names, lambda kind: build(kind, "X"), register, lambda kind: list(makers(kind))])
 def test_an_unknown_kind_is_refused(call):
-    with pytest.raises(PartError, match=r"no kind of part named 'smoothie'\. Known: smoother, cut, strategy, writer, backbone"):
+    with pytest.raises(PartError, match=r"no kind of part named 'smoothie'\. Known: smoother, cut, strategy, writer, head, backbone"):
         call("smoothie")
 
 

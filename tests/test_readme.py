@@ -37,7 +37,7 @@ COMMANDS = [line.partition(" #")[0].partition("|")[0].strip() for line in LINES 
 
 def test_the_parts_are_what_the_command_prints():
     # Where it differs: python examples/pictures.py
-    assert _block("text", "smoother:") == CliRunner().invoke(app, ["parts"]).stdout
+    assert _block("text", "smoother:") == CliRunner().invoke(app, ["parts"]).stdout.partition("backbone:")[0]
 
 
 def test_the_sample_is_laid_out_as_the_command_prints():

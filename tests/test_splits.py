@@ -174,7 +174,7 @@ def test_items_that_look_like_the_same_one_are_one_group():
     chain = [items[0], turned(items[0], SAME + 0.005, random)]
     chain.append(turned(chain[1], SAME + 0.005, random))  # like the second, not like the first
     assert (0, 31) not in pairs_of(rows_of([*items, *chain[1:]]))
-    found = merged_groups([*"abcdefghijklmnopqrstuvwxyzABCD", "x", "y"], rows_of([*items, *chain[1:]]))
+    found = merged_groups([*"abcdefghijklmnopqrstuvwxyzABCD", "x", "y"], near_duplicates(rows_of([*items, *chain[1:]])))
     together = [{number for number in range(32) if found[number] == one} for one in np.unique(found)]
     assert {0, 23, 24, 30, 31} in together  # x and y are the groups of the items 23 and 24 as well
     assert len(together) == 28
@@ -183,7 +183,7 @@ def test_items_that_look_like_the_same_one_are_one_group():
 
 @pytest.mark.parametrize("values", [np.ones((6, 1, 8)), np.zeros((6, 1, 8))])
 def test_equal_items_are_alike_whatever_they_are(values):
-    assert len(set(merged_groups("abcdef", rows_of(values.astype(np.float32))).tolist())) == 1
+    assert len(set(merged_groups("abcdef", near_duplicates(rows_of(values.astype(np.float32)))).tolist())) == 1
 
 
 def test_of_a_poor_network_whose_embeddings_are_all_nearly_parallel_only_copies_are_alike():
@@ -198,7 +198,7 @@ def test_thousands_of_equal_items_are_merged_without_their_millions_of_pairs():
 
     values = np.tile(np.random.default_rng(0).normal(0, 1, (2, 1, 8)).astype(np.float32), (2000, 1, 1))
     tracemalloc.start()
-    found = merged_groups([str(number) for number in range(4000)], rows_of(values))
+    found = merged_groups([str(number) for number in range(4000)], near_duplicates(rows_of(values)))
     assert tracemalloc.get_traced_memory()[1] < 150e6
     tracemalloc.stop()
     assert len(set(found.tolist())) == 2

@@ -105,7 +105,7 @@ def test_the_card_tells_what_was_found(sorted_photos):
     assert (card.metrics["items"], card.metrics["folds"], card.metrics["on"]) == (120, 5, "5 folds")
     assert 0 <= card.metrics["ece"] < 0.05
     assert card.openness
-    assert 0 < card.openness.loss <= 0.05
+    assert 0 < card.openness.loss < 0.15  # a twentieth of 120, as each fold finds it of what the others chose
     assert card.versions["framevote"]
     assert sorted_photos.seconds > 0
 
@@ -392,10 +392,7 @@ def test_a_backbone_of_random_weights_can_be_tuned(no_export, tmp_path, monkeypa
 
     embed = plan.embed_items
     monkeypatch.setattr(plan, "embed_items", nearly_parallel)
-    seen = plan.merged_groups
-    monkeypatch.setattr(
-        plan, "merged_groups", lambda groups, rows: seen(groups, rows) if rows is None else pytest.fail("looked for copies")
-    )
+    monkeypatch.setattr(plan, "near_duplicates", lambda rows: pytest.fail("looked for copies"))
     monkeypatch.setattr(job, "train_tuned", lambda *given: job.train_frozen(*given) or ())
     folder = class_folders(tmp_path / "data", 6)
     assert trained(folder, tmp_path / "a.fvm", backbone="tiny(weights=None)", fine_tuning=QUICK).card.training["groups"] == 18
@@ -454,3 +451,13 @@ def test_killed_while_it_tunes_it_goes_on(tmp_path):
     assert again.returncode == 0, again.stderr[-2000:]
     assert again.stdout.splitlines()[0] == "3 1"  # the epoch that it was killed in
     assert read_model_file(tmp_path / "a.fvm").card.labels == ("blue", "green", "red")
+
+
+def test_pictures_that_look_the_same_in_two_classes_are_told(photos, tmp_path):
+    folder = class_folders(tmp_path / "data", 8)
+    first = sorted((folder / "red").iterdir())[0]
+    (folder / "blue" / "again.png").write_bytes(first.read_bytes())
+    told = trained(folder, tmp_path / "a.fvm").card.training["contradiction"]
+    assert told.startswith("1 pair of items look the same and have different labels, such as ")
+    assert str(first) in told
+    assert "again.png (blue)" in told

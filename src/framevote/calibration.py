@@ -16,7 +16,7 @@ LOSS = 0.05
 """The share of the known that is given up so that the unknown is caught."""
 
 _LEAST_SHARE = 0.002  # no picture is more certainly known, or unknown, than this leaves room for
-_LEAST_ROWS = 40  # a label that wins fewer held-out rows has no quantiles of its own
+_LEAST_ITEMS = 40  # a label that wins rows of fewer held-out items has no quantiles of its own
 _TINY = 1e-12
 
 
@@ -41,6 +41,10 @@ def fit_temperature(
 ) -> float:
     """Return the temperature (0.05 to 20) that makes held-out items' labels most likely.
 
+    Every item leaves a little room for being wrong, as the rule of succession wants it (Laplace 1814; Platt 1999 for targets): of
+    n items that are all right, the next one is so with n + 1 in n + 2. Without it, few or easy items would make a model sure
+    beyond all reason.
+
     An item's answer is the mean of its rows', as a vote takes it. Rows that are each right in themselves would give means that
     are not: where a clip's frames doubt one by one and agree on the whole, the mean is surer to be right than it says.
 
@@ -56,10 +60,19 @@ def fit_temperature(
     truth = targets[np.unique(places, return_index=True)[1]]
 
     def loss(log: float) -> float:
-        return negative_log_likelihood(pooled(tempered(probabilities, float(np.exp(log)), several), places), truth, several)
+        values = pooled(tempered(probabilities, float(np.exp(log)), several), places)
+        return _doubting_likelihood(values, truth, several)
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
     return float(np.exp(found.x))
+
+
+def _doubting_likelihood(probabilities: FloatArray, targets: NDArray[np.bool_], several: bool) -> float:
+    """Return the negative log-likelihood where two of n + 2 items may be anything."""
+    doubt = 2 / (len(targets) + 2)
+    values = np.clip(probabilities.astype(np.float64), _TINY, 1 - _TINY if several else None)
+    anything = -(np.log(values) + np.log(1 - values)).mean() / 2 if several else -np.log(values).mean()
+    return float((1 - doubt) * negative_log_likelihood(probabilities, targets, several) + doubt * anything)
 
 
 def pooled(values: FloatArray, places: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -79,18 +92,21 @@ def negative_log_likelihood(probabilities: FloatArray, targets: NDArray[np.bool_
 def fit_thresholds(probabilities: FloatArray, targets: NDArray[np.bool_]) -> tuple[float, ...]:
     """Return for each of several labels the probability from which giving it has the best F1 on held-out rows.
 
-    0.5 where no row has the label.
+    Anything between the last row that is to have the label and the next one below does as well: it is 0.5 where that lies between
+    them, else the middle. It is 0.5 where no row has the label.
     """
     from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 - heavy
 
     found = []
-    for column, truth in zip(probabilities.T, targets.T, strict=True):
-        if not truth.any():
-            found.append(0.5)
-            continue
-        precision, recall, thresholds = precision_recall_curve(truth, column)
-        f1 = 2 * precision * recall / np.maximum(precision + recall, _TINY)
-        found.append(float(thresholds[int(f1[:-1].argmax())]))
+    for column, truth in zip(probabilities.astype(np.float64).T, targets.T, strict=True):
+        best = 0.5
+        if truth.any():
+            precision, recall, thresholds = precision_recall_curve(truth, column)
+            f1 = 2 * precision * recall / np.maximum(precision + recall, _TINY)
+            place = int(f1[:-1].argmax())
+            low, high = (float(thresholds[place - 1]) if place else 0.0), float(thresholds[place])
+            best = 0.5 if low < 0.5 <= high else (low + high) / 2
+        found.append(best)
     return tuple(found)
 
 
@@ -114,7 +130,9 @@ def is_unknown(openness: Openness, probabilities: FloatArray, familiarity: Float
     return np.asarray(1 - known > known * probabilities.max(axis=1), np.bool_)
 
 
-def fit_openness(probabilities: FloatArray, familiarity: FloatArray, loss: float = LOSS) -> Openness:
+def fit_openness(
+    probabilities: FloatArray, familiarity: FloatArray, owners: NDArray[np.intp] | None = None, loss: float = LOSS
+) -> Openness:
     """Return when to say unknown, so that the share `loss` of held-out rows of the known classes is called so, at most.
 
     Both tests look at the same tail of what they see on held-out rows, and the tail's share is found by bisection: together they
@@ -124,21 +142,23 @@ def fit_openness(probabilities: FloatArray, familiarity: FloatArray, loss: float
     Args:
         probabilities: (N, C), calibrated.
         familiarity: (N,), each measured against training data that do not hold the row.
+        owners: (N,), the item of each row; None where each is one of its own.
         loss: the share of the known that is given up.
     """
+    own = np.arange(len(probabilities)) if owners is None else owners
     low, high = 0.0, 0.5
     for _ in range(30):
         middle = (low + high) / 2
-        given_up = is_unknown(_openness(probabilities, familiarity, middle), probabilities, familiarity).mean()
+        given_up = is_unknown(_openness(probabilities, familiarity, own, middle), probabilities, familiarity).mean()
         low, high = (middle, high) if given_up < loss else (low, middle)
-    found = _openness(probabilities, familiarity, low)
+    found = _openness(probabilities, familiarity, own, low)
     return Openness(found.familiar, found.doubtful, found.sure, float(is_unknown(found, probabilities, familiarity).mean()))
 
 
-def _openness(probabilities: FloatArray, familiarity: FloatArray, tail: float) -> Openness:
+def _openness(probabilities: FloatArray, familiarity: FloatArray, owners: NDArray[np.intp], tail: float) -> Openness:
     best, winners = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    own = [best[winners == label] for label in range(probabilities.shape[1])]
-    edges = [_edges(values if len(values) >= _LEAST_ROWS else best, tail) for values in own]
+    own = [winners == label for label in range(probabilities.shape[1])]
+    edges = [_edges(best[rows] if len(np.unique(owners[rows])) >= _LEAST_ITEMS else best, tail) for rows in own]
     half, full = (tuple(side) for side in zip(*edges, strict=True))
     return Openness(_edges(familiarity, tail), half, full, 0.0)
 

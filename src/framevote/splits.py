@@ -5,7 +5,7 @@ embeddings. Folds keep the shares of the classes as far as the groups allow.
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,16 +32,16 @@ _NUMBERS = ("no", "one", "two", "three")
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def merged_groups(groups: Sequence[str], rows: Rows | None = None) -> NDArray[np.intp]:
-    """Return the number of each item's group (N,): groups that share near-duplicates are one; without `rows` nobody looks for these."""
+def merged_groups(groups: Sequence[str], pairs: Iterable[NDArray[np.intp]] = ()) -> NDArray[np.intp]:
+    """Return the number of each item's group (N,): groups that share one of the `pairs` (P, 2), such as near-duplicates, are one."""
     from scipy.sparse import coo_array  # noqa: PLC0415 - heavy
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - heavy
 
     merged: NDArray[np.intp] = np.unique(list(groups), return_inverse=True)[1]
-    for pairs in near_duplicates(rows) if rows else ():  # merged as they come: where all look the same, the pairs would fill the memory
-        one, other = merged[pairs].T
+    for some in pairs:  # merged as they come: where all look the same, the pairs would fill the memory
+        one, other = merged[some].T
         count = int(merged.max()) + 1
-        links = coo_array((np.ones(len(pairs), np.bool_), (one, other)), shape=(count, count))
+        links = coo_array((np.ones(len(some), np.bool_), (one, other)), shape=(count, count))
         merged = np.asarray(connected_components(links, directed=False)[1], np.intp)[merged]
     return merged
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from framevote.model_file import Card, ModelFile
 
 _MOST_LABELS = 40
+_WARNINGS = ("leak", "contradiction")  # what a card's training summary may warn of
 _MOST = 1e9  # no figure of ours is larger
 
 # Each figure's title, scale, unit and digits; and what it is held against.
@@ -61,8 +62,9 @@ def worth(card: "Card") -> Iterator[str]:
     if card.openness:
         lost = f"{100 * card.openness.loss:.1f} %"
         yield f"Says unknown where none of its classes is likely; of held-out items that it knows, {lost} are lost so."
-    if leak := (card.training or {}).get("leak"):
-        yield f"Beware: {leak}"
+    elif card.training and not card.several and "unknown" not in card.labels:
+        yield "Never says unknown: there are too few held-out items (a hundred at least) to tell what the known look like."
+    yield from (f"Beware: {told}" for name in _WARNINGS if (told := (card.training or {}).get(name)))
 
 
 def _beside(figures: dict[str, float], name: str) -> str:

@@ -5,14 +5,23 @@ figures, for each fold by the other folds only, so that no figure is better than
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framevote.assembly import Top
-from framevote.calibration import as_targets, fit_openness, fit_temperature, fit_thresholds, negative_log_likelihood, pooled, tempered
+from framevote.calibration import (
+    as_targets,
+    fit_openness,
+    fit_temperature,
+    fit_thresholds,
+    is_unknown,
+    negative_log_likelihood,
+    pooled,
+    tempered,
+)
 from framevote.features import Rows
 from framevote.heads import Average, fit_prototypes
 from framevote.metrics import expected_calibration_error
@@ -20,8 +29,8 @@ from framevote.model_file import Openness
 from framevote.records import UNKNOWN, FloatArray
 from framevote.splits import Fold
 
-_LEAST_OPEN = 100
-"""Held-out rows below which nothing can be said of a twentieth of them."""
+LEAST_OPEN = 100
+"""Held-out items below which nothing can be said of a twentieth of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +109,18 @@ def cross_fit(material: Material, head: Average, folds: Sequence[Fold], familiar
     chosen = [best(fold != number) if len(folds) > 1 else strength for number in range(len(folds))]
     probabilities = np.concatenate([said[chosen[number]][fold == number] for number in range(len(folds))])
     temperature = fit_temperature(said[strength], material.targets[owners], owners, several)
-    return HeldOut(rows, fold, probabilities, _familiarity(material, folds, familiar), strength, temperature)
+    held = HeldOut(rows, fold, probabilities, _familiarity(material, folds, familiar), strength, temperature)
+    return held if _gains(held, material) else replace(held, temperature=1.0)
+
+
+def _gains(held: HeldOut, material: Material) -> bool:
+    """Return whether a temperature that the other folds choose makes held-out items likelier; on very few items it may not."""
+    items, places = np.unique(material.rows.owners[held.rows], return_inverse=True)
+    before, after = (
+        negative_log_likelihood(pooled(values, places), material.targets[items], material.several)
+        for values in (held.probabilities, calibrated(held, material))
+    )
+    return after < before
 
 
 def _said(material: Material, head: Average, folds: Sequence[Fold], strength: float) -> NDArray[np.float64]:
@@ -122,9 +142,21 @@ def _familiarity(material: Material, folds: Sequence[Fold], familiar: bool) -> N
 
 def openness_of(held: HeldOut, material: Material, labels: Sequence[str]) -> Openness | None:
     """Return when the model says unknown; None where it has several labels, a class of that name, or too little to tell."""
-    if material.several or UNKNOWN in labels or len(held.rows) < _LEAST_OPEN:
+    owners = material.rows.owners[held.rows]
+    if material.several or UNKNOWN in labels or len(np.unique(owners)) < LEAST_OPEN:
         return None
-    return fit_openness(tempered(held.probabilities, held.temperature), held.familiarity)
+    values = tempered(held.probabilities, held.temperature)
+    found = fit_openness(values, held.familiarity, owners)
+    lost = [_lost(held, values, owners, held.folds != number) for number in np.unique(held.folds)]
+    return replace(found, loss=float(np.average(lost, weights=np.bincount(held.folds)))) if len(lost) > 1 else found
+
+
+def _lost(held: HeldOut, values: FloatArray, owners: NDArray[np.intp], others: NDArray[np.bool_]) -> float:
+    """Return the share of one fold's rows that is called unknown by what the other folds' rows choose."""
+    if not others.any():
+        return 0.0
+    found = fit_openness(values[others], held.familiarity[others], owners[others])
+    return float(is_unknown(found, values[~others], held.familiarity[~others]).mean())
 
 
 def thresholds_of(held: HeldOut, material: Material) -> tuple[float, ...]:
@@ -137,6 +169,8 @@ def thresholds_of(held: HeldOut, material: Material) -> tuple[float, ...]:
 
 def calibrated(held: HeldOut, material: Material) -> NDArray[np.float64]:
     """Return the held-out probabilities (H, C), each fold at the temperature that the other folds choose; a single one at its own."""
+    if held.temperature == 1:
+        return held.probabilities
     owners = material.rows.owners[held.rows]
     values = np.empty_like(held.probabilities)
     for number in np.unique(held.folds):
@@ -169,7 +203,7 @@ def _of_one(probabilities: FloatArray, truth: NDArray[np.bool_], folds: NDArray[
     by_fold = [right[folds == number].mean() for number in np.unique(folds)]
     recalls = [right[own].mean() for own in truth.T if own.any()]
     return {
-        "accuracy": float(np.mean(by_fold)),
+        "accuracy": float(right.mean()),
         "accuracy_sd": float(np.std(by_fold, ddof=1)) if len(by_fold) > 1 else 0.0,
         "mean_class_accuracy": float(np.mean(recalls)),
     }

@@ -1,6 +1,6 @@
 """What training was asked for, and the data made ready for it: embedded once, grouped, and put on their sides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ from framevote.features import Done, Embedded, embed_items
 from framevote.heads import Average, minutes
 from framevote.model_file import ModelFile
 from framevote.runtime import Precision, open_runtime
-from framevote.splits import FOLDS, Fold, folds, merged_groups
+from framevote.splits import FOLDS, Fold, folds, merged_groups, near_duplicates
 from framevote.training.cross_fitting import Material
 from framevote.training.fine_tuning import FineTuning
 from framevote.training.learning import Progress
+
+WARNINGS = ("leak", "contradiction")
+"""What of `Prepared` a card warns of."""
 
 _LONG = 2.0  # minutes of fitting from which the user is told beforehand
 
@@ -85,6 +88,7 @@ class Prepared:
         groups: (N,), what stays together, look-alikes merged.
         sides: what is learned, held out and tested.
         leak: what is wrong with the sides that the data name, in a sentence; else empty.
+        contradiction: which items look the same and have different labels, in a sentence; else empty.
     """
 
     file: ModelFile
@@ -93,6 +97,7 @@ class Prepared:
     groups: NDArray[np.intp]
     sides: Sides
     leak: str
+    contradiction: str
 
 
 def prepare(plan: Plan, file: ModelFile) -> Prepared:
@@ -104,11 +109,33 @@ def prepare(plan: Plan, file: ModelFile) -> Prepared:
     seen = embed_items(plan.dataset.items, Classifier(file, open_runtime(file, plan.precision)), plan.frames, plan.watch.embedded)
     dataset = _readable(plan.dataset, seen)
     # To a network of random weights everything looks the same.
-    groups = merged_groups([item.group for item in dataset.items], seen.rows if plan.backbone.weights else None)
+    alike, differing = near_duplicates(seen.rows) if plan.backbone.weights else (), list[tuple[int, int]]()
+    groups = merged_groups([item.group for item in dataset.items], _noted(alike, dataset, differing))
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
     _tell_time(plan, material, len(sides.folds))
-    return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups))
+    return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups), _contradiction(dataset, differing))
+
+
+def _noted(pairs: Iterable[NDArray[np.intp]], dataset: Dataset, differing: list[tuple[int, int]]) -> Iterator[NDArray[np.intp]]:
+    """Yield pairs as they come; those of different labels are noted."""
+    targets = dataset.targets
+    for some in pairs:
+        apart = some[(targets[some[:, 0]] != targets[some[:, 1]]).any(axis=1)]
+        differing += [(int(one), int(other)) for one, other in apart]
+        yield some
+
+
+def _contradiction(dataset: Dataset, pairs: Sequence[tuple[int, int]]) -> str:
+    if not pairs:
+        return ""
+    one, other = (dataset.items[number] for number in pairs[0])
+    names = [" and ".join(item.labels) or "nothing" for item in (one, other)]
+    count = f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
+    return (
+        f"{count} of items look the same and have different labels, such as {one.path} ({names[0]}) and {other.path} ({names[1]}): "
+        "nothing can tell them apart."
+    )
 
 
 def _readable(dataset: Dataset, seen: Embedded) -> Dataset:
@@ -172,7 +199,7 @@ def summary(prepared: Prepared) -> dict[str, Any]:
     dataset, targets = prepared.dataset, prepared.dataset.targets
     kinds = [item.kind for item in dataset.items]
     return {
-        **({"leak": prepared.leak} if prepared.leak else {}),
+        **{name: told for name in WARNINGS if (told := getattr(prepared, name))},
         "layout": dataset.layout,
         "photos": kinds.count("photo"),
         "videos": kinds.count("video"),
