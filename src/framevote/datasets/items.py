@@ -13,6 +13,9 @@ from framevote.records.checking import check
 Kind = Literal["photo", "video"]
 Side = Literal["", "train", "validation", "test"]
 
+# What errors go on with after the file's name: "a.jpg is no photo …".
+_VERBS = ("is ", "cannot ", "has ", "does ", "holds ")
+
 
 @dataclass(frozen=True)
 class Item:
@@ -48,13 +51,28 @@ class Item:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file or a line that could not be used, and why, in a sentence."""
+    """A file or a line that could not be used, and why, in a sentence.
+
+    Attributes:
+        where: the file, or the line of a list.
+        reason: what is wrong with it.
+        note: whether it is only worth knowing: no input is lost by it.
+    """
 
     where: str
     reason: str
+    note: bool = False
+
+    @classmethod
+    def of(cls, path: Path, error: Exception) -> "Problem":
+        """Return why a file cannot be used, without its name at the front of the sentence, which is told already."""
+        return cls(str(path), str(error).removeprefix(str(path)).lstrip(": "))
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}"
+        """Return one sentence that names the file once."""
+        if self.reason.startswith(self.where):
+            return self.reason
+        return f"{self.where}{' ' if self.reason.startswith(_VERBS) else ': '}{self.reason}"
 
 
 @dataclass(frozen=True, eq=False)

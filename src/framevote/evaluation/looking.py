@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +81,6 @@ def _closed(shares: _Floats, openness: bool) -> _Floats:
     return shares / shares.sum(axis=1, keepdims=True) if openness else shares
 
 
-def reason_of(error: InputError, path: Path) -> str:
-    """Return why a file cannot be used, without its name, which a problem tells by itself."""
-    return str(error).removeprefix(str(path)).lstrip(": ")
-
-
 def _frames(items: Sequence[Item], classifier: Classifier, most: int, owners: list[int], damaged: dict[int, Problem]) -> Iterator[Frame]:
     """Yield the frames of all items one after another, timed by a running count; whose each is, is noted in `owners`."""
     for number, item in enumerate(items):
@@ -98,4 +92,4 @@ def _frames(items: Sequence[Item], classifier: Classifier, most: int, owners: li
             if len(owners) == before:
                 damaged[number] = Problem(str(item.path), "no picture is shown within the piece; expected at least one.")
         except InputError as error:
-            damaged[number] = Problem(str(item.path), reason_of(error, item.path))
+            damaged[number] = Problem.of(item.path, error)

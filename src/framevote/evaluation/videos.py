@@ -7,7 +7,6 @@ from itertools import groupby
 from framevote.classifier import Classifier
 from framevote.datasets import Item, Problem
 from framevote.errors import InputError
-from framevote.evaluation.looking import reason_of
 from framevote.evaluation.results import ComparedVideo
 from framevote.evaluation.timelines import TimelineFigures, compare_timelines, labelled, shown_seconds
 from framevote.labeling import label
@@ -41,7 +40,7 @@ def compare_videos(
         try:
             timeline = label(path, classifier, smoother=smoother, unknown=unknown, progress=progress)
         except InputError as error:
-            problems.append(Problem(str(path), reason_of(error, path)))
+            problems.append(Problem.of(path, error))
             continue
         compared.append(_compared(timeline, pieces))
     figures = compare_timelines((video.found, video.truth) for video in compared) if compared else None

@@ -135,13 +135,14 @@ class _Told:
 
     def _pictures(self, number: int) -> list[Frame]:
         """Return an item's frames; none, and a problem, where it cannot be read."""
-        path, reason = self.items[number].path, ""
+        path = self.items[number].path
+        problem = Problem(str(path), "has no picture that can be read. Expected a photo or a video.")
         try:
             if pictures := list(frames_of(self.items[number], self.model.view, self.frames)):
                 return pictures
         except InputError as error:
-            reason = str(error)
-        self.problems.append(Problem(str(path), reason or f"{path} has no picture that can be read. Expected a photo or a video."))
+            problem = Problem.of(path, error)
+        self.problems.append(problem)
         self._tick()
         return []
 

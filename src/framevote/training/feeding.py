@@ -169,7 +169,7 @@ def _looked_at(items: Sequence[Item], reading: Reading, problems: list[Problem])
         try:
             yield from ((place, frame.image) for frame in frames_of(item, reading.view, reading.frames))
         except InputError as error:
-            problems.append(Problem(str(item.path), str(error)))
+            problems.append(Problem.of(item.path, error))
 
 
 def _pieces(source: Iterator[tuple[int, Image]], most: int) -> Iterator[tuple[NDArray[np.uint8], list[int]]]:
