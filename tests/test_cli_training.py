@@ -54,14 +54,14 @@ def photos(tmp_path_factory) -> Path:
 
 def test_train_tells_the_file_and_what_it_is_worth(run, photos, tmp_path):
     code, out, err = run("train", photos, "-o", tmp_path / "a.fvm", "--backbone", "tiny")
-    assert code == 0
+    assert code == 1  # a photo is cut off; the model is there
     lines = out.splitlines()
     assert lines[0] == str(tmp_path / "a.fvm")
     assert lines[1].startswith("Accuracy on 30 items that were held out: ")
     assert "A random split would have shown" in lines[1]
     assert lines[-1].startswith("Trained in ")
-    assert err.startswith(f"framevote: Left out: {photos / 'red' / 'cut.png'}: ")
-    assert err.count("\n") == 1
+    assert err.startswith(f"framevote: Left out: {photos / 'red' / 'cut.png'} cannot be read as a photo: ")
+    assert (err.count("\n"), err.count("cut.png")) == (1, 1)
     code, out, _ = run("inspect", tmp_path / "a.fvm")
     assert code == 0
     assert "labels  3, one label a picture: blue, green, red" in out
@@ -74,13 +74,14 @@ def test_train_tells_the_file_and_what_it_is_worth(run, photos, tmp_path):
 
 def test_train_as_json_prints_the_card_alone(run, photos, tmp_path):
     code, out, _ = run("train", photos, "-o", tmp_path / "a.fvm", "--backbone", "tiny", "--json", "--quiet", "--seed", "3")
-    assert code == 0
+    assert code == 1
     told = json.loads(out)
     assert tuple(told["labels"]) == read_model_file(tmp_path / "a.fvm").card.labels == ("blue", "green", "red")
     assert told["metrics"]["accuracy"] > 0.8
     assert told["versions"]["framevote"]
-    code, out, _ = run("train", photos, "-o", tmp_path / "a.fvm", "--backbone", "tiny", "--overwrite", "-q")
-    assert (code, out) == (0, "")
+    code, out, err = run("train", photos, "-o", tmp_path / "a.fvm", "--backbone", "tiny", "--overwrite", "-q")
+    assert (code, out) == (1, "")
+    assert "Left out: " in err
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,11 @@ def test_train_as_json_prints_the_card_alone(run, photos, tmp_path):
         (["--group-by", "("], 2, "("),
         (["--head", "Average(strength=-1)"], 2, "strength"),
         (["--fine-tune", "3", "--rate", "0"], 2, "FineTuning expects rate"),
-        (["--fine-tune", "3", "--smoothing", "1"], 2, "FineTuning expects smoothing"),
+        (["--epochs", "3"], 2, "--epochs is an option of fine-tuning, which is not asked for. Add --fine-tune N"),
+        (["--rate", "0.1", "--fine-tune", "0"], 2, "--rate is an option of fine-tuning"),
+        (["--no-class-weights"], 2, "leave --no-class-weights out"),
+        (["--mixed", "auto"], 2, "--mixed is an option of fine-tuning"),
+        (["--run", "r"], 2, "--run is an option of fine-tuning"),
         (["--seed", "4294967296"], 2, "seed is a whole number"),
         (["-o", "a.keras"], 2, "name ends with .fvm"),
     ],
@@ -106,6 +111,11 @@ def test_a_wrong_call_is_told_in_a_sentence(run, photos, tmp_path, arguments, co
     assert sentence in found[2]
     assert "Traceback" not in found[2]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_smoothing_ends_where_its_help_says(run, photos, tmp_path):
+    assert run("train", photos, "-o", tmp_path / "a.fvm", "--fine-tune", "3", "--smoothing", "1")[:2] == (2, "")
+    assert FineTuning(3, smoothing=0.99).smoothing == 0.99
 
 
 def test_data_that_cannot_be_learned_from_are_told(run, photos, tmp_path):

@@ -16,7 +16,7 @@ from framevote.calibration import known_share
 from framevote.classifier import load_model
 from framevote.cli.evaluate import evaluate as command
 from framevote.datasets import Dataset, Item, Problem
-from framevote.errors import Error, InputError, OutputError, UsageError
+from framevote.errors import Error, InputError, UsageError
 from framevote.evaluation import evaluate, job, looking
 from framevote.model_file import Openness
 from framevote.records import Scores
@@ -165,6 +165,12 @@ def test_no_shared_label_is_refused(model, pictures, labels, said):
         evaluate(model, dataset(*items, labels=labels))
 
 
+def test_strangers_alone_are_refused_with_the_way_to_their_figure(model, pictures):
+    opened = _Opened(load_model(model), made_models.card(openness=Openness((-0.5, -0.4), (0.4, 0.4, 0.4), (0.8, 0.8, 0.8), 0.05)))
+    with pytest.raises(UsageError, match="told where they lie beside items of its classes"):
+        evaluate(opened, dataset(photo(pictures, "grey", "tennis"), labels=("tennis",)))
+
+
 def test_a_backbone_without_labels_is_refused(model, pictures, monkeypatch):
     backbone = _Opened(load_model(model), made_models.card(labels=()))
     with pytest.raises(UsageError, match="is a backbone: it has no labels"):
@@ -259,8 +265,10 @@ def test_the_command_prints_a_table_and_writes_a_report(model, folders, tmp_path
     assert "Most often mistaken: red → blue (1)." in done.stdout
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["index.html", "metrics.json"]
     again = run(model, folders, "-o", tmp_path / "report")
-    assert isinstance(again.exception, OutputError)
+    assert isinstance(again.exception, UsageError)
     assert "exists" in str(again.exception)
+    (tmp_path / "file").write_text("no folder")
+    assert isinstance(run(model, tmp_path / "nowhere", "-o", tmp_path / "file" / "report").exception, UsageError)
     assert run(model, folders, "-o", tmp_path / "report", "--overwrite", "--quiet").stdout == ""
 
 
@@ -268,8 +276,20 @@ def test_the_command_prints_json_alone_and_problems_to_stderr(model, folders):
     (folders / "red" / "torn.png").write_bytes(b"\x89PNG no more")
     done = run(model, folders, "--json")
     told = json.loads(done.stdout)
-    assert (done.exit_code, told["format"], told["data"]["items"]) == (0, "framevote.evaluation", 13)
-    assert "torn.png" in done.stderr
+    assert (done.exit_code, told["format"], told["data"]["items"]) == (1, "framevote.evaluation", 13)
+    quiet = run(model, folders, "-q")
+    assert (quiet.exit_code, quiet.stdout) == (1, "")
+    for said in (done.stderr, quiet.stderr):
+        assert said.startswith(f"framevote: Left out: {folders / 'red' / 'torn.png'} is no photo that can be read.")
+        assert (said.count("\n"), said.count("torn.png")) == (1, 1)
+
+
+def test_a_class_that_the_model_does_not_know_is_no_failure(model, folders):
+    (folders / "grey").mkdir()
+    photo(folders / "grey", "grey", name="0.png")
+    done = run(model, folders)
+    assert done.exit_code == 0
+    assert "framevote: grey: the model colours does not know this class" in done.stderr
 
 
 def test_the_command_raises_what_is_wrong(model, tmp_path):

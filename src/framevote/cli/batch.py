@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +24,9 @@ from framevote.video import probe
 from framevote.writers import write
 from framevote.writers.annotated import AnnotatedVideo
 from framevote.writers.text import json_line, to_dict, to_json, video_dict
+
+if TYPE_CHECKING:
+    from framevote.datasets import Problem
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,12 @@ class Tellings:
             complain("\n" + "".join(traceback.format_exception(error)).rstrip())
         self.failed += 1
         complain(str(error))
+
+    def left_out(self, problems: Iterable["Problem"]) -> None:
+        """Say what of the data could not be used; what is lost by it counts as failed."""
+        for problem in problems:
+            self.failed += not problem.note
+            complain(str(problem) if problem.note else f"Left out: {problem}")
 
     def note(self, sentence: str) -> None:
         """Say something in passing, where a person watches."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from framevote.errors import OutputError, UsageError
 from framevote.parts import DEFAULT_SMOOTHER
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def evaluate(
 
     tell = Tellings(debug, quiet)
     if output:
-        check_report(output, overwrite)
+        try:
+            check_report(output, overwrite)
+        except OutputError as error:  # told before any work is done
+            raise UsageError(str(error)) from error
     with progress_bar(tell.err, "evaluating", 0, not quiet) as progress:
         done = run(
             model,
@@ -76,12 +80,10 @@ def evaluate(
 
 
 def _print(done: "Evaluation", tell: "Tellings", as_json: bool) -> None:
-    from framevote.cli.streams import complain, printable_json  # noqa: PLC0415
+    from framevote.cli.streams import printable_json  # noqa: PLC0415
     from framevote.evaluation import metrics_json  # noqa: PLC0415
 
-    if not tell.quiet:
-        for problem in done.problems:
-            complain(str(problem))
+    tell.left_out(done.problems)
     if as_json:
         tell.result(printable_json(metrics_json(done).rstrip()))
     elif not tell.quiet:

@@ -1,6 +1,6 @@
 """`framevote train`: photos or clips in, a calibrated model file out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from framevote.training import FineTuning, Trained, Watch
 
 _NO_WEIGHTS = "none"
+_TUNING = ("epochs", "rate", "batch", "patience", "smoothing", "augment", "class-weights", "mixed", "run")
 
 
 def train(
@@ -34,16 +35,24 @@ def train(
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="How many frames of a clip to look at, spread evenly over it.")] = 16,
     fine_tune: Annotated[int, typer.Option(min=0, help="Let the last N layers of the backbone learn too.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning: at most so many rounds.")] = 8,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Fine-tuning: at most so many rounds.", show_default="8")] = None,
     rate: Annotated[float | None, typer.Option(help="Fine-tuning: the highest learning rate.", show_default="0.0003")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Fine-tuning: pictures a step.")] = 32,
-    patience: Annotated[int, typer.Option(min=1, help="Fine-tuning: stop after so many rounds without a gain.")] = 3,
-    smoothing: Annotated[float, typer.Option(min=0, max=1, help="Fine-tuning: label smoothing.")] = 0.1,
-    augment: Annotated[bool, typer.Option(help="Fine-tuning: show the pictures a little differently each time.")] = True,
-    class_weights: Annotated[bool, typer.Option(help="Fine-tuning: let every class count the same, however many items it has.")] = True,
+    batch: Annotated[int | None, typer.Option(min=1, help="Fine-tuning: pictures a step.", show_default="32")] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Fine-tuning: stop after so many rounds without a gain.", show_default="3")
+    ] = None,
+    smoothing: Annotated[float | None, typer.Option(min=0, max=0.99, help="Fine-tuning: label smoothing.", show_default="0.1")] = None,
+    augment: Annotated[
+        bool | None, typer.Option(help="Fine-tuning: show the pictures a little differently each time.", show_default="augment")
+    ] = None,
+    class_weights: Annotated[
+        bool | None,
+        typer.Option(help="Fine-tuning: let every class count the same, however many items it has.", show_default="class-weights"),
+    ] = None,
     mixed: Annotated[
-        Literal["auto", "on", "off"], typer.Option(help="Fine-tuning: compute in bf16; auto does what is quicker here.")
-    ] = "auto",
+        Literal["auto", "on", "off"] | None,
+        typer.Option(help="Fine-tuning: compute in bf16; auto does what is quicker here.", show_default="auto"),
+    ] = None,
     run: Annotated[
         Path | None, typer.Option(help="Fine-tuning: the folder of logs and checkpoint.", show_default="beside the model: NAME.run")
     ] = None,
@@ -65,7 +74,10 @@ def train(
     from framevote.training import train as run_training  # noqa: PLC0415
 
     tell = Tellings(debug, quiet)
-    tuning = _tuning(fine_tune, epochs, rate, batch, patience, smoothing, augment, class_weights, mixed, seed) if fine_tune else None
+    options = (epochs, rate, batch, patience, smoothing, augment, class_weights, mixed)
+    if not fine_tune:
+        _check_unasked((*options, run))
+    tuning = _tuning(fine_tune, *options, seed) if fine_tune else None
     with _watched(tell) as watch:
         done = run_training(
             data,
@@ -87,32 +99,38 @@ def train(
 
 def _tuning(
     layers: int,
-    epochs: int,
+    epochs: int | None,
     rate: float | None,
-    batch: int,
-    patience: int,
-    smoothing: float,
-    augment: bool,
-    class_weights: bool,
-    mixed: str,
+    batch: int | None,
+    patience: int | None,
+    smoothing: float | None,
+    augment: bool | None,
+    class_weights: bool | None,
+    mixed: str | None,
     seed: int,
 ) -> "FineTuning":
+    """Return the settings; what is None is the library's default."""
     from framevote.training import FineTuning  # noqa: PLC0415 (brings numpy)
 
-    told: dict[str, Any] = {} if rate is None else {"rate": rate}
-    choice: Any = {"auto": "auto", "on": True, "off": False}[mixed]
-    return FineTuning(
-        layers,
-        epochs=epochs,
-        batch=batch,
-        patience=patience,
-        smoothing=smoothing,
-        augment=augment,
-        class_weights=class_weights,
-        mixed=choice,
-        seed=seed,
-        **told,
-    )
+    told: dict[str, Any] = {
+        "epochs": epochs,
+        "rate": rate,
+        "batch": batch,
+        "patience": patience,
+        "smoothing": smoothing,
+        "augment": augment,
+        "class_weights": class_weights,
+        "mixed": {"on": True, "off": False}.get(mixed or "", mixed),
+    }
+    return FineTuning(layers, seed=seed, **{name: value for name, value in told.items() if value is not None})
+
+
+def _check_unasked(values: Iterable[object]) -> None:
+    """Refuse options of fine-tuning where nobody asks for it: they would change nothing."""
+    for name, value in zip(_TUNING, values, strict=True):
+        if value is not None:
+            told = f"--no-{name}" if value is False else f"--{name}"
+            raise UsageError(f"{told} is an option of fine-tuning, which is not asked for. Add --fine-tune N, or leave {told} out.")
 
 
 def _weighted(backbone: str, weights: str | None) -> str:
@@ -159,11 +177,12 @@ def _watched(tell: "Tellings") -> Iterator["Watch"]:
 
 def _print(done: "Trained", tell: "Tellings", as_json: bool) -> None:
     from framevote.cli.inspect import card_json, worth  # noqa: PLC0415 (brings numpy)
-    from framevote.cli.streams import complain, printable_json  # noqa: PLC0415
+    from framevote.cli.streams import printable_json  # noqa: PLC0415
 
-    for problem in done.problems:
-        complain(f"Left out: {problem}")
+    tell.left_out(done.problems)
     if as_json:
         tell.result(printable_json(card_json(done.card)))
     elif not tell.quiet:
         tell.result("\n".join([str(done.path), *worth(done.card), f"Trained in {done.seconds:.0f} s."]))
+    if tell.failed:
+        raise typer.Exit(1)

@@ -75,7 +75,9 @@ def branches_of(root: Path) -> tuple[list[Branch], list[Problem]]:
     others = [name for name in names if name not in sides and any_media(root / name)] if sides else []
     if not sides or (others and len(split) < 2):
         return [Branch(root)], []
-    left_out = [Problem(str(root / name), "left out: it is no side, and stands beside folders that are sides") for name in others]
+    left_out = [
+        Problem(str(root / name), "left out: it is no side, and stands beside folders that are sides", note=True) for name in others
+    ]
     return [Branch(root / name, side) for name, side in sides.items()], left_out
 
 
@@ -98,13 +100,13 @@ def gather(
         told.extend(_strays(branch.path))
         for folder in subfolders(branch.path):
             if not (label := name(folder)):
-                told.append(Problem(str(branch.path / folder), "left out: it is no class folder of this layout"))
+                told.append(Problem(str(branch.path / folder), "left out: it is no class folder of this layout", note=True))
                 continue
             found = list(walk(branch.path / folder))
             told.extend(one for one in found if isinstance(one, Problem))
             new = [Entry(one, (label,), side=branch.side) for one in found if isinstance(one, Path)]
             counts[folder] += len(new)
-            told.extend(Problem(str(branch.path / folder), "no photo or video in it") for _ in range(not new))
+            told.extend(Problem(str(branch.path / folder), "no photo or video in it", note=True) for _ in range(not new))
             entries.extend(new)
     _check_counts(source, branches, counts, told)
     return Reading(source, source, tuple(entries), order=order, problems=tuple(told))

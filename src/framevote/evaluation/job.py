@@ -156,7 +156,7 @@ def _shared(items: Sequence[Item], classifier: Classifier) -> tuple[list[Item], 
     if counts and not labels & counts.keys():
         raise UsageError(_nothing_shared(classifier, list(counts)))
     known = [replace(item, labels=tuple(name for name in item.labels if name in labels)) for item in items]
-    missing = [Problem(label, _unseen(label, counts[label], classifier)) for label in counts if label not in labels]
+    missing = [Problem(label, _unseen(label, counts[label], classifier), note=True) for label in counts if label not in labels]
     pairs = list(zip(items, known, strict=True))
     return [k for i, k in pairs if k.labels or not i.labels], [i for i, k in pairs if i.labels and not k.labels], missing
 
@@ -172,6 +172,8 @@ def _nothing_shared(classifier: Classifier, labels: list[str]) -> str:
         return f"The model {classifier.name} is a backbone: it has no labels. Expected a model that was trained on some: framevote train."
     near = next(((label, near) for label in labels if (near := _near(label, classifier))), None)
     hint = f" Nearest: {near[0]!r} and {near[1]!r}." if near else ""
+    if len(classifier.labels) > len(classifier.card.labels):
+        hint += " How many strangers it calls unknown is told where they lie beside items of its classes: put both into one folder."
     return (
         f"The model {classifier.name} knows none of the data's {len(labels)} labels ({_some(labels)}). "
         f"Expected some of its {len(classifier.card.labels)}: {_some(classifier.card.labels)}.{hint}"
