@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from made_colours import VIEW, flat_backbone
 from made_models import SIZE, card, graph_folder, pictures
 
 from framevote.assembly import Top
-from framevote.backbones import efficientnet_lite0, find_backbone
+from framevote.backbones import efficientnet_lite0
 from framevote.classifier import load_model
 from framevote.errors import MissingExtra, ModelError
-from framevote.export import _check_card, export_model
+from framevote.export import _check_card, compare, export_model
 from framevote.model_file import GRAPH, KERAS, Openness, read_model_file
 from framevote.records import Frame, View
 from framevote.runtime import open_runtime
@@ -48,26 +49,22 @@ def test_a_model_of_ones_own_becomes_a_model_file(tmp_path, model):
 
 @pytest.fixture(scope="module")
 def topped(tmp_path_factory):
-    """A top on a backbone, exported twice, with the backbone's own Keras model."""
-    import keras
-
-    backbone = find_backbone("MobileNetV3Small(size=32, weights=None)")
-    folder = tmp_path_factory.mktemp("topped")
-    below = backbone()
-    below.save(folder / "below.keras")  # random weights are others each time: both exports get the same
+    """A top on a model, exported twice; with the model."""
+    folder, below = tmp_path_factory.mktemp("topped"), flat_backbone()
+    below.save(folder / "below.keras")
     random = np.random.default_rng(0)
     prototypes = random.normal(0, 1, (below.output_shape[-1], 7))
     top = Top(random.normal(0, 1, (len(prototypes), 3)), [0.1, 0.0, -0.1], False, prototypes / np.linalg.norm(prototypes, axis=0))
     wide = Openness((0.0, 0.5), (0.3,) * 3, (0.6,) * 3, 0.05)
     for name in ("a", "b"):
-        export_model(folder / "below.keras", card(view=View(32, 32), openness=wide), folder / f"{name}.fvm", top)
-    return folder, top, keras.models.load_model(folder / "below.keras")
+        export_model(folder / "below.keras", card(view=VIEW, openness=wide), folder / f"{name}.fvm", top)
+    return folder, top, below
 
 
 def test_a_top_on_a_model_gives_what_its_arrays_give(topped):
     folder, top, below = topped
     file = read_model_file(folder / "a.fvm")
-    images = pictures(9, size=32)
+    images = pictures(9, size=VIEW.width)
     embeddings = below.predict(images, verbose=0)
     for name in ("openvino", "keras"):
         answers = list(open_runtime(file, "f32", runtime=name).infer(images))
@@ -127,12 +124,21 @@ def test_a_model_with_other_outputs_is_refused_in_one_sentence_with_the_rest_as_
     import keras
 
     keras.Model(model.input, {"scores": model.output["probabilities"]}).save(tmp_path / "other.keras")
-    sentence = r"could not be exported to OpenVINO: .*has the outputs probabilities and embedding\. Received: scores"
+    sentence = r"^A model for framevote has the outputs probabilities and embedding\. Received: scores"
     with pytest.raises(ModelError, match=sentence) as raised:
         export_model(tmp_path / "other.keras", card(), tmp_path / "other.fvm")
     assert "\n" not in str(raised.value)
     assert "Traceback" in raised.value.__notes__[0]
     assert not (tmp_path / "other.fvm").exists()
+
+
+def test_weights_that_give_no_numbers_are_told(tmp_path, model):
+    import keras
+
+    damaged = keras.models.clone_model(model)
+    damaged.set_weights([np.full_like(array, np.nan) for array in model.get_weights()])
+    with pytest.raises(ModelError, match=r"^The network gives answers that are no numbers \(\w+\): its weights are damaged, or are no"):
+        compare(damaged, tmp_path / "none.xml", 1)
 
 
 @pytest.mark.parametrize("name", ["text.keras", "none.keras", "model.h5"])
