@@ -29,6 +29,7 @@ TOLERANCE = 1e-4
 _MOST_SECONDS = 1800
 _SUFFIX = ".keras"
 _REASON = "reason.txt"
+_SENTENCE = "sentence.txt"  # instead of a reason, where framevote itself refused
 _TOP = "top.npz"
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 _PACKAGES = ("framevote", "keras", "tensorflow-cpu", "tensorflow", "openvino")
@@ -106,7 +107,10 @@ def _failure(source: Path | Backbone, folder: Path, done: subprocess.CompletedPr
         reason = f"the process was ended by signal {-done.returncode}; memory may have run out"
     elif (told := folder / _REASON).exists():
         reason = told.read_text("utf-8")
-    error = ModelError(f"The model {source} could not be exported to OpenVINO: {reason}")
+    sentence = f"The model {source} could not be exported to OpenVINO: {reason}"
+    if (told := folder / _SENTENCE).exists():
+        sentence = told.read_text("utf-8")
+    error = ModelError(sentence)
     lines = done.stderr.decode("utf-8", "replace").splitlines()[-40:]
     error.add_note("The end of the exporting process's output:\n" + "\n".join(lines))
     return error
@@ -122,8 +126,11 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _export(told.source, told.folder, told.bare)
     except Exception as error:
-        reason = str(error) if isinstance(error, Error) else f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        (told.folder / _REASON).write_text(reason, "utf-8")
+        if isinstance(error, Error):
+            (told.folder / _SENTENCE).write_text(str(error), "utf-8")
+        else:
+            reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            (told.folder / _REASON).write_text(reason, "utf-8")
         raise
 
 
@@ -177,6 +184,8 @@ def compare(model: Any, graph: Path, batch: int) -> None:
     shape = (batch, *model.input_shape[1:])
     pictures = np.random.default_rng(batch).integers(0, 256, shape, dtype=np.uint8)
     expected = model.predict(pictures, verbose=0)
+    if odd := [name for name, values in expected.items() if not np.isfinite(values).all()]:
+        raise ModelError(f"The network gives answers that are no numbers ({odd[0]}): its weights are damaged, or are no weights of it.")
     compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     received = compiled(pictures)
     for name in expected:

@@ -77,7 +77,7 @@ def _refuse_imagenet(backbone: Backbone, example: str) -> None:
     if backbone.weights == IMAGENET:
         raise ModelError(
             f"There are no ImageNet weights of {backbone.name} that Keras could fetch. Give a file, "
-            f"{backbone.name}(weights='{example}'), or {backbone.name}(weights=None) to train from scratch."
+            f"{backbone.name}(weights='{example}') or --weights FILE, or {backbone.name}(weights=None) to train from scratch."
         )
 
 
