@@ -114,7 +114,10 @@ def label(
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Never say unknown of the model's own accord, but always the best of its labels.")
     ] = False,
-    only: Annotated[list[str] | None, typer.Option(help="A label to choose from, more than once; all of the model's if not given.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A label to choose from, more than once; all of the model's if not given. Unknown stays out unless named."),
+    ] = None,
     precision: Annotated[
         PrecisionChoice, typer.Option(help="What the network computes in; auto is bf16 where the processor has it.")
     ] = PrecisionChoice.auto,
