@@ -81,27 +81,36 @@ def test_the_strength_of_a_fold_is_chosen_by_the_others(monkeypatch):
 
     def said(_, __, ___, strength: float) -> np.ndarray:
         good = (fold == 0) if strength == 1.0 else (fold != 0)  # the first fold is answered well at 1.0 only, the others at 0.01 only
-        right = np.where(good, 0.9, 0.4)[:, None]
+        right = np.where(good, 0.9, 0.1)[:, None]
         return np.where(truth, right, (1 - right) / 2) if strength != 0.1 else np.full(truth.shape, 1 / 3)
 
     monkeypatch.setattr(cross_fitting, "_said", said)
     held = cross_fit(given, Average(), folds, familiar=False)
     assert held.strength == 0.01
-    best = np.max(held.probabilities, axis=1)
-    np.testing.assert_allclose(best[fold == 0], 0.4)  # the others chose 0.01 for it
+    np.testing.assert_allclose(held.probabilities[truth][fold == 0], 0.1)  # the others chose 0.01 for it
     assert np.isnan(held.familiarity).all()
 
 
 def test_temperatures_of_the_figures_come_from_the_other_folds():
-    given, folds = material(90, noise=2.0), parted(90, 3)
+    given, folds = material(90), parted(90, 3)
     held = cross_fit(given, Average(0.1), folds)
     values = calibrated(held, given)
+    assert held.temperature < 0.7  # a head that is held back so much is surer than it says
     for number in range(3):
         others = held.folds != number
         temperature = fit_temperature(held.probabilities[others], given.targets[held.rows[others]])
-        np.testing.assert_array_equal(values[~others], tempered(held.probabilities[~others], temperature))
+        np.testing.assert_allclose(values[~others], tempered(held.probabilities[~others], temperature), atol=1e-4)
     alone = cross_fit(given, Average(0.1), folds[:1])
-    np.testing.assert_array_equal(calibrated(alone, given), tempered(alone.probabilities, alone.temperature))
+    np.testing.assert_allclose(calibrated(alone, given), tempered(alone.probabilities, alone.temperature), atol=1e-4)
+
+
+def test_a_temperature_that_makes_new_items_no_likelier_is_left_out():
+    found = [cross_fit(given, Average(0.1), parted(30, 3)) for given in (material(30, noise=9.0, seed=seed) for seed in range(20))]
+    kept = [held.temperature == 1 for held in found]
+    assert any(kept)
+    assert not all(kept)
+    one = found[kept.index(True)]
+    np.testing.assert_array_equal(calibrated(one, material(30, noise=9.0, seed=kept.index(True))), one.probabilities)
 
 
 @pytest.mark.parametrize("frames", [1, 5])
@@ -147,9 +156,9 @@ def test_openness_is_told_where_there_is_enough_to_tell_it_from():
     held = cross_fit(given, Average(0.1), folds)
     found = openness_of(held, given, ("a", "b", "c"))
     assert isinstance(found, Openness)
-    assert found.loss == pytest.approx(0.05, abs=0.01)
+    assert 0.02 < found.loss < 0.1  # as other folds find it
     said = tempered(held.probabilities, held.temperature)
-    assert is_unknown(found, said, held.familiarity).mean() == pytest.approx(found.loss)
+    assert is_unknown(found, said, held.familiarity).mean() == pytest.approx(0.05, abs=0.01)
     assert thresholds_of(held, given) == ()
     assert openness_of(held, given, ("a", "unknown", "c")) is None
     small = material(99)

@@ -109,7 +109,7 @@ def prepare(plan: Plan, file: ModelFile) -> Prepared:
     seen = embed_items(plan.dataset.items, Classifier(file, open_runtime(file, plan.precision)), plan.frames, plan.watch.embedded)
     dataset = _readable(plan.dataset, seen)
     # To a network of random weights everything looks the same.
-    alike, differing = near_duplicates(seen.rows) if plan.backbone.weights else (), list[tuple[int, int]]()
+    alike, differing = near_duplicates(seen.rows) if plan.backbone.weights else (), list[NDArray[np.intp]]()
     groups = merged_groups([item.group for item in dataset.items], _noted(alike, dataset, differing))
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
@@ -117,21 +117,23 @@ def prepare(plan: Plan, file: ModelFile) -> Prepared:
     return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups), _contradiction(dataset, differing))
 
 
-def _noted(pairs: Iterable[NDArray[np.intp]], dataset: Dataset, differing: list[tuple[int, int]]) -> Iterator[NDArray[np.intp]]:
+def _noted(pairs: Iterable[NDArray[np.intp]], dataset: Dataset, differing: list[NDArray[np.intp]]) -> Iterator[NDArray[np.intp]]:
     """Yield pairs as they come; those of different labels are noted."""
     targets = dataset.targets
     for some in pairs:
         apart = some[(targets[some[:, 0]] != targets[some[:, 1]]).any(axis=1)]
-        differing += [(int(one), int(other)) for one, other in apart]
+        if len(apart):
+            differing.append(apart)
         yield some
 
 
-def _contradiction(dataset: Dataset, pairs: Sequence[tuple[int, int]]) -> str:
+def _contradiction(dataset: Dataset, pairs: Sequence[NDArray[np.intp]]) -> str:
     if not pairs:
         return ""
-    one, other = (dataset.items[number] for number in pairs[0])
+    one, other = (dataset.items[number] for number in pairs[0][0])
     names = [" and ".join(item.labels) or "nothing" for item in (one, other)]
-    count = f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
+    found = sum(map(len, pairs))
+    count = f"{found} pair{'' if found == 1 else 's'}"
     return (
         f"{count} of items look the same and have different labels, such as {one.path} ({names[0]}) and {other.path} ({names[1]}): "
         "nothing can tell them apart."
