@@ -1,6 +1,5 @@
 """Temperature, thresholds and openness on made answers whose truth is drawn from known probabilities."""
 
-
 import numpy as np
 import pytest
 import scipy.special
