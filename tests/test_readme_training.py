@@ -24,6 +24,8 @@ COMMANDS = [shlex.split(line.partition(" #")[0])[1:] for line in BLOCK.splitline
 # What FFmpeg draws differs by more than colour, as real classes do.
 SOURCES = {"stripes": "smptebars", "dial": "testsrc", "clouds": "gradients=seed=7:nb_colors=4"}
 
+TURNS = ("null", "hflip", "vflip", "hflip,vflip")  # how the four people hold their camera, as it were
+
 
 def _photos(folder: Path, count: int, seed: int) -> None:
     """Class folders of noisy pieces of three drawn pictures."""
@@ -35,9 +37,11 @@ def _photos(folder: Path, count: int, seed: int) -> None:
         (folder / label).mkdir(parents=True)
         whole = Image.open(drawn).convert("RGB")
         for number in range(count):
-            left, top = (int(random.integers(0, most)) for most in (96, 72))
-            piece = np.asarray(whole.crop((left, top, left + 224, top + 168)), np.int16)
-            noisy = np.clip(piece + random.integers(-30, 31, piece.shape), 0, 255).astype(np.uint8)
+            side = int(random.integers(90, 200))
+            left, top = (int(random.integers(0, room - side)) for room in whole.size)
+            piece = whole.rotate(int(random.integers(-25, 26)), expand=False).crop((left, top, left + side, top + side)).resize((224, 224))
+            tint = random.uniform(0.4, 1.6, 3)  # no two look the same: those that do would be one group
+            noisy = np.clip(np.asarray(piece) * tint + random.integers(-40, 41, (224, 224, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(noisy).save(folder / label / f"{number}.jpg")
 
 
@@ -52,7 +56,15 @@ def home(tmp_path_factory, imagenet):
         for user in range(1, 5):
             path = folder / "signs" / label / f"user{user:02}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
-            make_video(path, "-vf", f"hue=h={user * 20},noise=alls=20", source=source, size="160x120", rate="8", seconds=1)
+            make_video(
+                path,
+                "-vf",
+                f"hue=h={user * 80}:s={user / 2},{TURNS[user - 1]},noise=alls=30:allf=t",
+                source=source,
+                size="160x120",
+                rate="8",
+                seconds=1,
+            )
             rows += [(path.relative_to(folder), label, 0, 0.5, user), (path.relative_to(folder), label, 0.5, 1, user)]
     with (folder / "clips.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "label", "start", "end", "group"), *rows])
@@ -86,7 +98,7 @@ def test_training_tells_what_it_found(home):
     _, said = home
     told = _of(said, "train sports/", "-o sports.fvm").stdout
     found = re.search(r"Accuracy on 42 items that were held out: ([\d.]+) %", told)
-    assert float(found[1]) > 90
+    assert float(found[1]) > 70  # of three classes
     assert "A random split would have shown" in told
     assert re.search(r"Accuracy on 12 items .*by group", _of(said, "train signs/").stdout)
     assert "The frozen backbone has" in _of(said, "--fine-tune").stdout
