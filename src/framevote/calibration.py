@@ -137,7 +137,7 @@ def fit_openness(
 
     Both tests look at the same tail of what they see on held-out rows, and the tail's share is found by bisection: together they
     give up `loss`. The familiarity finds pictures that are like nothing in the training data; the probability finds those that
-    lie between its classes. Either alone misses what the other sees (recipes/sports.py measures it).
+    lie between its classes. Either alone misses what the other sees (recipes/README.md).
 
     Args:
         probabilities: (N, C), calibrated.

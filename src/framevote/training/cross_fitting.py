@@ -1,7 +1,7 @@
 """Held-out answers: what heads say of items that they were not fitted on, and all that is read off them.
 
 Everything that is chosen (the strength, the temperature) is chosen twice: for the model, by all held-out answers; and for the
-figures, for each fold by the other folds only, so that no figure is better than a new item would find it.
+figures, for each fold by the answers in the other folds only (those were given by models that had seen this fold).
 """
 
 from collections.abc import Sequence
