@@ -2,7 +2,7 @@ import contextlib
 import json
 import threading
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_models import LABELS, card, graph_folder, model_file, rewritten
 
-from framevote.errors import ModelError, OutputError
-from framevote.model_file import CARD, GRAPH, KERAS, WEIGHTS, Card, Openness, read_model_file, write_model_file
+from framevote.errors import ModelError, OutputError, PartError
+from framevote.model_file import CARD, GRAPH, KERAS, WEIGHTS, Card, Openness, Vote, read_model_file, write_model_file, write_vote
 from framevote.records import View
 
 
@@ -37,6 +37,10 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 metrics = st.dictionaries(names, st.floats(allow_nan=False, allow_infinity=False) | names | st.integers(-(2**60), 2**60), max_size=4)
 
 
+smoothers = st.sampled_from(["Viterbi()", "Viterbi(stay=0.9)", "RollingMean(seconds=0.25, centred=True)", "Exponential(seconds=2)"])
+votes = st.builds(Vote, smoothers, st.floats(0, 1), st.floats(0, 1e300), st.floats(0, 1))
+
+
 @st.composite
 def cards(draw: st.DrawFn) -> Card:
     labels = tuple(draw(st.lists(names.filter(lambda name: name != "unknown"), min_size=1, max_size=8, unique=True)))
@@ -56,6 +60,7 @@ def cards(draw: st.DrawFn) -> Card:
         training=draw(st.none() | metrics),
         metrics=draw(metrics),
         versions=draw(st.dictionaries(names, names, max_size=3)),
+        vote=draw(st.none() | votes),
     )
 
 
@@ -68,7 +73,7 @@ def test_a_card_survives_in_any_script(tmp_path_factory, colours, told):
 
 
 def test_a_file_of_the_format_before_is_read(tmp_path, colours):
-    new = ("several", "thresholds", "openness", "frames", "metrics")
+    new = ("several", "thresholds", "openness", "frames", "metrics", "vote")
     told = {name: value for name, value in asdict(card(temperature=1.5)).items() if name not in new}
     old = rewritten(colours, tmp_path / "a.fvm", {CARD: json.dumps({"format": 1, **told}).encode()})
     assert read_model_file(old).card == card(temperature=1.5)
@@ -85,12 +90,77 @@ def test_the_fingerprint_names_the_content(tmp_path, colours):
     assert read_model_file(other).fingerprint != first
 
 
+TUNED = Vote("RollingMean(seconds=2, centred=True)", hysteresis=0.1, shortest=0.5)
+
+
+def test_the_fingerprint_is_of_what_decides_the_scores(tmp_path, colours):
+    beside = {"training": {"photos": 3}, "metrics": {"ece": 0.1}, "versions": {"keras": "3"}, "vote": asdict(TUNED), "format": 2}
+    same = rewritten(colours, tmp_path / "a.fvm", {CARD: changed(**beside)})
+    assert read_model_file(same).fingerprint == read_model_file(colours).fingerprint
+    for name, changes in {"temperature": {"temperature": 2}, "view": {"view": {"width": 8, "height": 9}}, "new": {"mood": "good"}}.items():
+        other = rewritten(colours, tmp_path / f"{name}.fvm", {CARD: changed(**changes)})
+        assert read_model_file(other).fingerprint != read_model_file(colours).fingerprint
+
+
+def test_a_vote_is_stored_and_all_else_stays(tmp_path, colours):
+    path = rewritten(colours, tmp_path / "a.fvm", {CARD: changed(mood="gut, \u4f60, \ud800")}, {"notes/more.txt": b"more"})
+    before, old = _members(path), read_model_file(path)
+    path.chmod(0o640)
+    write_vote(path, TUNED)
+    after, new = _members(path), read_model_file(path)
+    assert new.card == replace(old.card, vote=TUNED)
+    assert new.fingerprint == old.fingerprint
+    assert list(after) == list(before)
+    assert {name: after[name] for name in after if name != CARD} == {name: before[name] for name in before if name != CARD}
+    assert json.loads(after[CARD][1]) == {**json.loads(before[CARD][1]), "vote": asdict(TUNED)}
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [file.name for file in tmp_path.iterdir()] == ["a.fvm"]
+    write_vote(path, None)
+    assert _members(path) != before  # spelled anew
+    assert read_model_file(path).card == old.card
+
+
+def _members(path):
+    """Every member's entry and its bytes, in order."""
+    with zipfile.ZipFile(path) as archive:
+        return {
+            info.filename: ((info.date_time, info.compress_type, info.external_attr), archive.read(info)) for info in archive.infolist()
+        }
+
+
+def test_a_vote_is_written_whole_or_not_at_all(tmp_path, colours):
+    damaged = rewritten(colours, tmp_path / "a.fvm", {})
+    damaged.write_bytes(damaged.read_bytes().replace(b"model.weights.h5", b"model.weights.h6", 1))
+    content = damaged.read_bytes()
+    with pytest.raises(ModelError, match=r"a\.fvm: model\.keras is damaged"):
+        write_vote(damaged, TUNED)
+    assert damaged.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["a.fvm"]
+
+
+def test_a_file_for_reading_only_keeps_its_vote(tmp_path, colours):
+    path = rewritten(colours, tmp_path / "a.fvm", {})
+    path.chmod(0o444)
+    content = path.read_bytes()
+    with pytest.raises(OutputError, match=r"a\.fvm is for reading only\. Copy it and take the copy, or .* chmod u\+w"):
+        write_vote(path, TUNED)
+    assert path.read_bytes() == content
+    with pytest.raises(ModelError, match="cannot be read: No such file"):
+        write_vote(tmp_path / "none.fvm", TUNED)
+
+
+@pytest.mark.parametrize("wrong", [{"smoother": None}, {"smoother": "EveryFrame()"}, {"hysteresis": -0.1}, {"shortest": float("nan")}])
+def test_a_vote_that_does_not_fit_is_refused(wrong):
+    with pytest.raises(PartError):
+        Vote(**{**VOTE, **wrong})
+
+
 def test_a_model_file_is_a_stored_zip_that_any_program_opens(colours):
     with zipfile.ZipFile(colours) as archive:
         assert archive.testzip() is None
         assert {i.filename: i.compress_type for i in archive.infolist()} == dict.fromkeys((CARD, GRAPH, WEIGHTS, KERAS), zipfile.ZIP_STORED)
         told = json.loads(archive.read(CARD))
-    assert (told["format"], tuple(told["labels"])) == (2, LABELS)
+    assert (told["format"], tuple(told["labels"])) == (3, LABELS)
 
 
 def test_what_is_no_model_file_is_refused(tmp_path):
@@ -119,10 +189,11 @@ def test_a_damaged_model_file_is_refused_or_harmless(tmp_path_factory, colours, 
 
 
 def changed(**changes) -> bytes:
-    return json.dumps({"format": 2, **asdict(card()), **changes}).encode()
+    return json.dumps({"format": 3, **asdict(card()), **changes}).encode()
 
 
 OPEN = {"familiar": [0.4, 0.6], "doubtful": [0.4, 0.4, 0.4], "sure": [0.8, 0.8, 0.8], "loss": 0.05}
+VOTE = {"smoother": "Viterbi()", "hysteresis": 0.1, "shortest": 1.0, "unknown": 0.0}
 INFINITE = json.loads("1e999")
 
 BAD_CARDS = {
@@ -132,7 +203,7 @@ BAD_CARDS = {
     "nested without end": b"[" * 100_000,
     "no format": json.dumps(asdict(card())).encode(),
     "a format that is no number": changed(format="new"),
-    "a format that is a text": changed(format="2"),
+    "a format that is a text": changed(format="3"),
     "a format of true": changed(format=True),
     "a format without end": changed(format=INFINITE),
     "labels missing": json.dumps({k: v for k, v in json.loads(changed()).items() if k != "labels"}).encode(),
@@ -175,6 +246,20 @@ BAD_CARDS = {
     "frames of true": changed(frames=True),
     "versions that are a number": changed(versions=1),
     "training that is a text": changed(training="much"),
+    "a vote that is no smoother": changed(vote={**VOTE, "smoother": "Loud()"}),
+    "a vote that is another part": changed(vote={**VOTE, "smoother": "Cut()"}),
+    "a vote that is a program": changed(vote={**VOTE, "smoother": "__import__('os').abort()"}),
+    "a vote nested without end": changed(vote={**VOTE, "smoother": "(" * 100_000}),
+    "a vote that is a number": changed(vote={**VOTE, "smoother": 3}),
+    "a vote over no time": changed(vote={**VOTE, "smoother": "RollingMean(seconds=0)"}),
+    "a vote with a hysteresis that is no number": changed(vote={**VOTE, "hysteresis": float("nan")}),
+    "a vote with a hysteresis of true": changed(vote={**VOTE, "hysteresis": True}),
+    "a vote with a shortest segment below nothing": changed(vote={**VOTE, "shortest": -1}),
+    "a vote with a shortest segment in words": changed(vote={**VOTE, "shortest": "1s"}),
+    "a vote with an unknown above all": changed(vote={**VOTE, "unknown": 2}),
+    "a vote of half its fields": changed(vote={"smoother": "Viterbi()"}),
+    "a vote that is a text": changed(vote="Viterbi()"),
+    "a vote that is false": changed(vote=False),
     "a missing name": json.dumps({k: v for k, v in json.loads(changed()).items() if k != "name"}).encode(),
 }
 
@@ -186,8 +271,8 @@ def test_a_bad_card_is_refused_with_a_sentence(tmp_path, colours, text):
 
 
 def test_a_newer_format_is_refused_and_newer_fields_are_left_aside(tmp_path, colours):
-    with pytest.raises(ModelError, match=r"has model format 3; this framevote reads up to 2\. Install a newer framevote"):
-        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: changed(format=3)}))
+    with pytest.raises(ModelError, match=r"has model format 4; this framevote reads up to 3\. Install a newer framevote"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: changed(format=4)}))
     assert read_model_file(rewritten(colours, tmp_path / "b.fvm", {CARD: changed(mood="good")})).card == card()
 
 

@@ -3,17 +3,33 @@
 model.keras          how to train on
 openvino/model.xml   how to run: probabilities and embedding from one pass, preprocessing inside the graph
 openvino/model.bin   its weights, float32
-card.json            labels, backbone, head, view, calibration, training data, metrics, versions
+head.keras, openvino/head.xml|bin   where the model sees order: from windows of embeddings to probabilities
+card.json            labels, backbone, head, view, calibration, training data, metrics, versions, the vote
 """
 
-from framevote.model_file.archive import CARD, GRAPH, KERAS, SUFFIX, WEIGHTS, ModelFile, read_model_file, write_model_file
-from framevote.model_file.card import FORMAT, OUTPUTS, Card, Openness
+from framevote.model_file.archive import (
+    CARD,
+    GRAPH,
+    HEAD_GRAPH,
+    HEAD_KERAS,
+    KERAS,
+    SUFFIX,
+    WEIGHTS,
+    ModelFile,
+    check_writable,
+    read_model_file,
+    write_model_file,
+    write_vote,
+)
+from framevote.model_file.card import FORMAT, OUTPUTS, Card, Openness, Vote
 from framevote.model_file.keras_file import check_keras_file
 
 __all__ = [
     "CARD",
     "FORMAT",
     "GRAPH",
+    "HEAD_GRAPH",
+    "HEAD_KERAS",
     "KERAS",
     "OUTPUTS",
     "SUFFIX",
@@ -21,7 +37,10 @@ __all__ = [
     "Card",
     "ModelFile",
     "Openness",
+    "Vote",
     "check_keras_file",
+    "check_writable",
     "read_model_file",
     "write_model_file",
+    "write_vote",
 ]

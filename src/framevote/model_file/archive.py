@@ -6,12 +6,13 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 from framevote.errors import ModelError, OutputError
-from framevote.files import make_folder, whole_file
-from framevote.model_file.card import Card, card_text, read_card
+from framevote.files import check_open, make_folder, whole_file
+from framevote.model_file.card import Card, Vote, card_text, deciding_text, read_card, voted_text
 from framevote.model_file.keras_file import check_keras_file
 
 SUFFIX = ".fvm"
@@ -21,8 +22,15 @@ GRAPH = "openvino/model.xml"
 WEIGHTS = "openvino/model.bin"
 CARD = "card.json"
 
+HEAD_KERAS = "head.keras"
+HEAD_GRAPH = "openvino/head.xml"
+HEAD_WEIGHTS = "openvino/head.bin"
+HEAD = (HEAD_KERAS, HEAD_GRAPH, HEAD_WEIGHTS)
+"""Members of a model that sees order: a second network, from windows of embeddings to probabilities."""
+
 # The most bytes that each member may have: a card of a million labels and a network of two thousand million numbers fit.
 _MOST_BYTES = {KERAS: 16 << 30, GRAPH: 256 << 20, WEIGHTS: 8 << 30, CARD: 64 << 20}
+_MOST_BYTES_OF_HEAD = {HEAD_KERAS: 4 << 30, HEAD_GRAPH: 256 << 20, HEAD_WEIGHTS: 4 << 30}
 
 # What zipfile raises for files that no zip program wrote.
 _DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error)
@@ -36,7 +44,9 @@ class ModelFile:
         path: the file.
         card: what the model is.
         graph, weights: OpenVINO's XML and its numbers.
-        fingerprint: 12 hexadecimal digits of the SHA-256 of card, graph and weights: what decides the scores.
+        head: the same of the network behind it, from windows of embeddings to probabilities, where the model sees order; else None.
+        fingerprint: 12 hexadecimal digits of the SHA-256 of graph, weights and what of the card decides the scores: neither what the
+            card tells of training nor the vote.
     """
 
     path: Path
@@ -44,19 +54,20 @@ class ModelFile:
     graph: bytes
     weights: bytes
     fingerprint: str
+    head: tuple[bytes, bytes] | None = None
 
     def __repr__(self) -> str:
         return f"ModelFile({self.path.name!r}, {self.card.name}, {len(self.card.labels)} labels)"
 
-    def extract_keras(self, folder: Path) -> Path:
-        """Write the Keras model into a folder and return where it lies.
+    def extract_keras(self, folder: Path, member: str = KERAS) -> Path:
+        """Write the Keras model, or that of the head (HEAD_KERAS), into a folder and return where it lies.
 
         Raises:
             ModelError: it is damaged, or no model of plain layers (see `check_keras_file`).
             OutputError: the folder has no room for it.
         """
-        target = folder / KERAS
-        with _opened(self.path) as archive, _damage_told(self.path, KERAS), archive.open(KERAS) as stored:
+        target = folder / member
+        with _opened(self.path) as archive, _damage_told(self.path, member), archive.open(member) as stored:
             try:
                 with target.open("wb") as file:
                     shutil.copyfileobj(stored, file)
@@ -78,11 +89,22 @@ def read_model_file(path: str | Path) -> ModelFile:
     path = Path(path)
     with _opened(path) as archive:
         _check_members(path, archive)
-        card, graph, weights = (_member(path, archive, name) for name in (CARD, GRAPH, WEIGHTS))
+        text, graph, weights = (_member(path, archive, name) for name in (CARD, GRAPH, WEIGHTS))
+        card = read_card(path.name, text)
+        head = _head(path, archive, card)
     digest = hashlib.sha256()
-    for part in (card, graph, weights):
+    for part in (deciding_text(text).encode(), graph, weights, *(head or ())):
         digest.update(len(part).to_bytes(8, "little") + part)
-    return ModelFile(path, read_card(path.name, card), graph, weights, digest.hexdigest()[:12])
+    return ModelFile(path, card, graph, weights, digest.hexdigest()[:12], head)
+
+
+def _head(path: Path, archive: zipfile.ZipFile, card: Card) -> tuple[bytes, bytes] | None:
+    """Return the head's graph and weights, where there is one; raise where the card says otherwise."""
+    held = HEAD_KERAS in archive.namelist()
+    if held != (card.sampling is not None):
+        told = "a head but not how it samples time" if held else "how a head samples time but no head"
+        raise ModelError(f"{path.name} holds {told}. Expected both, or neither. Export the model again.")
+    return (_member(path, archive, HEAD_GRAPH), _member(path, archive, HEAD_WEIGHTS)) if held else None
 
 
 def write_model_file(path: Path, card: Card, folder: Path) -> None:
@@ -94,8 +116,56 @@ def write_model_file(path: Path, card: Card, folder: Path) -> None:
     make_folder(path.parent)
     with whole_file(path, overwrite=True) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(CARD), card_text(card))
-        for member in (GRAPH, WEIGHTS, KERAS):
+        for member in (GRAPH, WEIGHTS, KERAS, *(HEAD if card.sampling else ())):
             archive.write(folder / member, member)
+
+
+def write_vote(path: Path, vote: Vote | None) -> None:
+    """Give a model file another vote, whole or not at all; all else in it stays byte for byte, and so does its fingerprint.
+
+    Raises:
+        ModelError: it is missing, damaged or no model file.
+        OutputError: it is for reading only, or the file cannot be written there.
+    """
+    check_writable(path)
+    with _opened(path) as given:
+        _check_members(path, given)
+        text = _member(path, given, CARD)
+        read_card(path.name, text)
+        with whole_file(path, overwrite=True) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as made:
+            made.comment = given.comment
+            for info in given.infolist():
+                if info.filename == CARD:
+                    made.writestr(info, voted_text(text, vote))
+                else:
+                    _copy(path, given, made, info)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a model file that may not be replaced, before any work is done for it.
+
+    Raises:
+        ModelError: it is missing.
+        OutputError: the file, its folder or its disk is for reading only.
+    """
+    try:
+        closed = not path.stat().st_mode & 0o222
+    except OSError as error:
+        raise ModelError(f"The model file {path} cannot be read: {error.strerror}. Expected a {SUFFIX} file.") from error
+    if closed:
+        raise OutputError(f"{path} is for reading only. Copy it and take the copy, or open it for writing: chmod u+w {path}")
+    check_open(path)
+
+
+def _copy(path: Path, given: zipfile.ZipFile, made: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Copy a member; what its checksum finds damaged is told, and what the disk cannot take is the caller's to tell."""
+    with given.open(info) as stored, made.open(copy(info), "w") as file:
+        while True:
+            with _damage_told(path, info.filename):
+                block = stored.read(1 << 20)
+            if not block:
+                return
+            file.write(block)
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
@@ -115,10 +185,11 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         raise ModelError(
             f"{path.name} holds a member that points outside of it, {climbing[0]!r}. A model file has no such thing: do not use it."
         )
-    if missing := [name for name in _MOST_BYTES if names.count(name) != 1]:
+    known = _MOST_BYTES | (_MOST_BYTES_OF_HEAD if any(name in names for name in HEAD) else {})
+    if missing := [name for name in known if names.count(name) != 1]:
         raise ModelError(f"{path.name} should hold {missing[0]} once. Received: {names.count(missing[0])} times. Export the model again.")
     for info in infos:
-        most = _MOST_BYTES.get(info.filename, 0)
+        most = known.get(info.filename, 0)
         if most and (info.file_size > most or info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1):
             raise ModelError(
                 f"{path.name}: {info.filename} is larger than {most} bytes, packed or encrypted. Expected a plain stored member."

@@ -6,14 +6,23 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from framevote.errors import ModelError
-from framevote.records import UNKNOWN, View
+from framevote.errors import ModelError, PartError
+from framevote.parts import build
+from framevote.records import UNKNOWN, Sampling, View
+from framevote.smoothing import Smoother
+from framevote.timelines import Cut
 
-FORMAT = 2
-"""The newest layout that is read, and the one that is written. 2: `several`, `thresholds`, `openness`, `metrics`, `frames`."""
+FORMAT = 3
+"""The newest layout that is read, and the one that is written.
+
+2: `several`, `thresholds`, `openness`, `metrics`, `frames`. 3: `vote`, `sampling`.
+"""
 
 OUTPUTS = ("probabilities", "embedding", "familiarity")
 """What a model's network gives: the first for a model with labels, the second always, the last for one with openness."""
+
+_BESIDE = ("format", "training", "metrics", "versions", "vote")
+"""Fields that decide no score: a file whose card differs in these alone has the same fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,34 @@ class Openness:
 
 
 @dataclass(frozen=True)
+class Vote:
+    """The vote that a model's timelines take where the caller names none: what `framevote tune` found best for it.
+
+    Attributes:
+        smoother: the smoother's text as a part.
+        hysteresis, shortest, unknown: of the cut, as `framevote.timelines.Cut` takes them.
+
+    Raises:
+        PartError: a text that is no smoother, or a number that does not fit.
+    """
+
+    smoother: str
+    hysteresis: float = 0.0
+    shortest: float = 0.0
+    unknown: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.parts()
+
+    def parts(self) -> tuple[Smoother, Cut]:
+        """Return the smoother and the cut."""
+        smoother = build("smoother", self.smoother) if isinstance(self.smoother, str) else None
+        if not isinstance(smoother, Smoother):
+            raise PartError(f"Vote expects the text of a smoother, such as 'Viterbi()'. Received: {self.smoother!r}")
+        return smoother, Cut(hysteresis=self.hysteresis, shortest=self.shortest, unknown=self.unknown)
+
+
+@dataclass(frozen=True)
 class Card:
     """What a model is: everything that is no weight.
 
@@ -55,9 +92,11 @@ class Card:
         thresholds: with several labels, the probability from which each is given; else empty.
         openness: when the model says unknown; None where it never does.
         frames: how many frames of a clip were looked at in training; 0 where nobody says.
+        sampling: how a head that sees order samples time; None for a model of single frames.
         training: a summary of what it was trained on; None where nobody wrote one.
         metrics: what training measured on held-out data.
         versions: of the packages that made it.
+        vote: what its timelines take where the caller names no vote; None where nobody tuned it.
     """
 
     name: str
@@ -70,9 +109,11 @@ class Card:
     thresholds: tuple[float, ...] = ()
     openness: Openness | None = None
     frames: int = 0
+    sampling: Sampling | None = None
     training: dict[str, Any] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    vote: Vote | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels):
@@ -96,6 +137,18 @@ def card_text(card: Card) -> str:
     return json.dumps({"format": FORMAT, **asdict(card)}, indent=1, ensure_ascii=False, allow_nan=False)
 
 
+def voted_text(text: bytes, vote: Vote | None) -> str:
+    """Return the card that a text holds with another vote; every other field stays, those that this version does not know too."""
+    told = json.loads(text)
+    return json.dumps({**told, "format": FORMAT, "vote": asdict(vote) if vote else None}, indent=1, allow_nan=False)
+
+
+def deciding_text(text: bytes) -> str:
+    """Return what of a card's text decides the scores, in one order and spelling."""
+    told = json.loads(text)
+    return json.dumps({name: told[name] for name in told if name not in _BESIDE}, sort_keys=True, allow_nan=False)
+
+
 def read_card(name: str, text: bytes) -> Card:
     """Return the card that a text holds; fields that this version does not know are left aside.
 
@@ -109,7 +162,7 @@ def read_card(name: str, text: bytes) -> Card:
         known = {field: told[field] for field in Card.__dataclass_fields__ if field in told}
         card = Card(**{**known, **_values(told)})
         _check_kinds(card)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, PartError) as error:
         raise ModelError(f"{name}: its card cannot be read ({type(error).__name__}: {error}). Export the model again.") from None
     return card
 
@@ -129,12 +182,13 @@ def _format(told: dict[str, Any]) -> int:
 
 def _values(told: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that are more than what JSON gives back."""
-    openness = told.get("openness")
+    openness, vote = told.get("openness"), told.get("vote")
     return {
         "labels": tuple(told["labels"]),
         "view": View(**told["view"]),
         "thresholds": tuple(told.get("thresholds", ())),
         "openness": Openness(**{name: _plain(openness[name]) for name in Openness.__dataclass_fields__}) if openness else None,
+        "vote": Vote(**{name: vote[name] for name in Vote.__dataclass_fields__}) if vote is not None else None,
     }
 
 
@@ -147,6 +201,8 @@ def _check_kinds(card: Card) -> None:
     sizes = (card.view.width, card.view.height, card.frames)
     if not (all(isinstance(text, str) for text in texts) and all(type(size) is int and 0 <= size < 2**31 for size in sizes)):
         raise TypeError("a name that is no text, or a size that is no whole number")
+    if card.sampling and not _numbers((card.sampling.seconds,)):
+        raise TypeError("a window that is no number of seconds")
     if not _numbers((card.temperature, card.view.crop, *card.thresholds)) or not isinstance(card.several, bool):
         raise TypeError("a temperature, crop or threshold that is no number, or several that is neither true nor false")
     if not isinstance(card.training, dict | None) or not isinstance(card.metrics, dict):
