@@ -8,6 +8,7 @@ from typing import Any
 from framevote.classifier import Classifier, load_model
 from framevote.errors import InputError, PartError, UsageError
 from framevote.metrics import changes_per_minute
+from framevote.model_file import Vote
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, build, names
 from framevote.records import Flicker, Progress, Recipe, Scores, Timeline
 from framevote.runtime import Device, Precision, RuntimeName
@@ -21,11 +22,11 @@ def label(
     path: str | Path,
     model: str | Path | Classifier = "imagenet",
     *,
-    smoother: str | Smoother = DEFAULT_SMOOTHER,
+    smoother: str | Smoother | None = None,
     strategy: str | Strategy = DEFAULT_STRATEGY,
-    hysteresis: float = 0.0,
-    shortest: float = 0.0,
-    unknown: float = 0.0,
+    hysteresis: float | None = None,
+    shortest: float | None = None,
+    unknown: float | None = None,
     only: Sequence[str] = (),
     precision: Precision = "auto",
     device: Device = "cpu",
@@ -35,14 +36,18 @@ def label(
 ) -> Timeline:
     """Label a video: what is on screen, from when to when, how sure.
 
+    The vote is what the caller names. Where no smoother is named it is the model's own, if it was tuned (`framevote.tuning`), and
+    else DEFAULT_SMOOTHER with nothing more; each of `hysteresis`, `shortest` and `unknown` that is named takes the place of the
+    model's. A tuned vote is one whole: where a smoother is named, the model's other settings are left aside with its smoother.
+
     Args:
         path: the video file.
         model: "imagenet", a `.fvm` file, or a loaded model.
-        smoother: the vote, as a part or its text.
+        smoother: the vote, as a part or its text; None takes the model's, else DEFAULT_SMOOTHER.
         strategy: which frames to look at, as a part or its text.
-        hysteresis: a label takes over only where its score is larger than the present one's by more than this (0–1).
-        shortest: seconds; shorter segments are merged into a neighbour.
-        unknown: below this score (0–1) a stretch is called unknown.
+        hysteresis: a label takes over only where its score is larger than the present one's by more than this (0–1); None: see above.
+        shortest: seconds; shorter segments are merged into a neighbour; None: see above.
+        unknown: below this score (0–1) a stretch is called unknown; None: see above.
         only: labels to choose from; none is all of the model's.
         precision: `auto`, `f32` or `bf16`.
         device: `cpu` or `gpu`.
@@ -55,12 +60,12 @@ def label(
         InputError: the video cannot be used.
         ModelError: the model cannot be found, read, or run as asked.
     """
-    vote: Smoother = _part("smoother", smoother, Smoother)
+    choose_vote(None, smoother, hysteresis, shortest, unknown)  # what cannot be right is told before a model is loaded
     plan: Strategy = _part("strategy", strategy, Strategy)
     if isinstance(only, str):
         raise UsageError(f"only takes a list of labels, such as [{only!r}]. Received: {only!r}")
-    cut = Cut(hysteresis=hysteresis, shortest=shortest, unknown=unknown)
     classifier = load_model(model, precision=precision, device=device, runtime=runtime, known_only=known_only)
+    vote, cut = choose_vote(classifier.card.vote, smoother, hysteresis, shortest, unknown)
     video = open_video(path, view=classifier.view)
     raw = Tally()
     looked = _watched(plan(video, classifier.stream, vote), progress)
@@ -76,6 +81,24 @@ def label(
         frames=len(track),
         skipped=video.skipped,
     )
+
+
+def choose_vote(
+    tuned: Vote | None,
+    smoother: str | Smoother | None = None,
+    hysteresis: float | None = None,
+    shortest: float | None = None,
+    unknown: float | None = None,
+) -> tuple[Smoother, Cut]:
+    """Return the vote that a timeline takes: what the caller names, else what the model is tuned to, else the default.
+
+    Raises:
+        PartError: something that is no smoother, or a number that does not fit.
+    """
+    vote = tuned if tuned and smoother is None else Vote(DEFAULT_SMOOTHER)
+    part: Smoother = _part("smoother", vote.smoother if smoother is None else smoother, Smoother)
+    named = {"hysteresis": hysteresis, "shortest": shortest, "unknown": unknown}
+    return part, Cut(**{name: getattr(vote, name) if value is None else value for name, value in named.items()})
 
 
 def _part(kind: str, spec: object, base: type[Any]) -> Any:

@@ -104,13 +104,23 @@ def label(
         str | None, typer.Option("--format", help="What to write in a folder, or beside the video: such as json,mp4.", show_default="json")
     ] = None,
     model: Annotated[str, typer.Option(help="imagenet, or a model file (.fvm).")] = "imagenet",
-    smoother: Annotated[str, typer.Option(help="The vote. `framevote parts` lists what there is.")] = DEFAULT_SMOOTHER,
+    smoother: Annotated[
+        str | None,
+        typer.Option(help="The vote. `framevote parts` lists what there is.", show_default=f"the model's, else {DEFAULT_SMOOTHER}"),
+    ] = None,
     strategy: Annotated[str, typer.Option(help="Which frames to look at.")] = DEFAULT_STRATEGY,
     hysteresis: Annotated[
-        float, typer.Option(min=0, max=1, help="A label takes over only if its score is larger by more than this.")
-    ] = 0.0,
-    shortest: Annotated[float, typer.Option(min=0, help="Merge segments shorter than so many seconds.")] = 0.0,
-    unknown: Annotated[float, typer.Option(min=0, max=1, help="Below this score a stretch is called unknown.")] = 0.0,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="A label takes over only if its score is larger by more than this.", show_default="with --smoother 0"
+        ),
+    ] = None,
+    shortest: Annotated[
+        float | None, typer.Option(min=0, help="Merge segments shorter than so many seconds.", show_default="with --smoother 0")
+    ] = None,
+    unknown: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Below this score a stretch is called unknown.", show_default="with --smoother 0")
+    ] = None,
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Never say unknown of the model's own accord, but always the best of its labels.")
     ] = False,

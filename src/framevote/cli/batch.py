@@ -16,10 +16,9 @@ from framevote.cli.jobs import Job, Outputs, check_targets, find_jobs
 from framevote.cli.streams import complain, printable_json, say
 from framevote.cli.terminal import progress_bar, show
 from framevote.errors import Error, UsageError
-from framevote.labeling import label
+from framevote.labeling import choose_vote, label
 from framevote.parts import build
 from framevote.records import Timeline, VideoInfo
-from framevote.timelines import Cut
 from framevote.video import probe
 from framevote.writers import write
 from framevote.writers.annotated import AnnotatedVideo
@@ -111,6 +110,7 @@ def run(request: Request) -> int:
     ready = [able for job in jobs if (able := _ready(job, outputs, videos, request, tell))]
     if ready:
         model = load_model(request.model, notify=tell.note, **request.model_options)
+        _tell_vote(model, request, tell)
         for job in ready:
             if job.targets or tell.heard:
                 with tell.failing():
@@ -131,10 +131,20 @@ def probe_all(files: Iterable[Path], as_json: bool, debug: bool) -> int:
 
 def _check(request: Request) -> None:
     """Refuse what cannot be right for any video, before a model is loaded."""
-    build("smoother", request.options["smoother"])
     build("strategy", request.options["strategy"])
-    Cut(**{name: request.options[name] for name in ("hysteresis", "shortest", "unknown")})
+    choose_vote(None, **_named_vote(request))
     AnnotatedVideo(**request.video_options)
+
+
+def _named_vote(request: Request) -> dict[str, Any]:
+    return {name: request.options[name] for name in ("smoother", "hysteresis", "shortest", "unknown")}
+
+
+def _tell_vote(model: Classifier, request: Request, tell: Tellings) -> None:
+    """Say that the vote is the model's own, where it is and somebody watches."""
+    if model.card.vote and request.options["smoother"] is None:
+        smoother, cut = choose_vote(model.card.vote, **_named_vote(request))
+        tell.note(f"The vote is the model's own: {smoother}, {cut}. Name another with --smoother.")
 
 
 def _ready(job: Job, outputs: Outputs, videos: frozenset[str], request: Request, tell: Tellings) -> Job | None:

@@ -31,7 +31,13 @@ def evaluate(
     frames: Annotated[
         int | None, typer.Option(min=1, help="How many frames of a clip to look at, at most.", show_default="as in training, else 16")
     ] = None,
-    smoother: Annotated[str, typer.Option(help="The vote of the timelines. `framevote parts` lists what there is.")] = DEFAULT_SMOOTHER,
+    smoother: Annotated[
+        str | None,
+        typer.Option(
+            help="The vote of the timelines. `framevote parts` lists what there is.",
+            show_default=f"the model's, else {DEFAULT_SMOOTHER}",
+        ),
+    ] = None,
     unknown: Annotated[
         float, typer.Option(min=0, max=1, help="Answers below this probability are called unknown, beside those the model calls so.")
     ] = 0.0,

@@ -87,6 +87,7 @@ def _lines(file: "ModelFile") -> Iterator[str]:
         "sees": f"{card.view.width}×{card.view.height} pixels, {card.view.fit}, {100 * card.view.crop:g} % of the picture's middle",
         "trained on": _trained_on(card),
         "temperature": f"{card.temperature:.3f}",
+        "vote": _vote(card),
         "made with": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
     }
     yield from (f"{name:>12}  {_plain(text)}" for name, text in rows.items() if text)
@@ -96,6 +97,11 @@ def _lines(file: "ModelFile") -> Iterator[str]:
 def _plain(text: str) -> str:
     """Return a text whose signs a terminal takes as no command: whoever made the file wrote it."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def _vote(card: "Card") -> str:
+    """Return what the model's timelines take where nobody names a vote; nothing where it was never tuned."""
+    return ", ".join(map(repr, card.vote.parts())) if card.vote else ""
 
 
 def _trained_on(card: "Card") -> str:

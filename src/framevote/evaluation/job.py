@@ -19,11 +19,12 @@ from framevote.evaluation.classification import Answers, classify, scikit_metric
 from framevote.evaluation.looking import Looked, look
 from framevote.evaluation.results import Evaluation, Making, Rejection
 from framevote.evaluation.videos import compare_videos
+from framevote.labeling import choose_vote
 from framevote.model_file import Card
-from framevote.parts import DEFAULT_SMOOTHER, build
 from framevote.records import Progress
 from framevote.runtime import Device, Precision, RuntimeName
 from framevote.smoothing import Smoother
+from framevote.timelines import Cut
 
 SIDES = ("auto", "all", "train", "validation", "test")
 
@@ -36,7 +37,7 @@ def evaluate(
     group_by: str | None = None,
     side: str = "auto",
     frames: int | None = None,
-    smoother: str | Smoother = DEFAULT_SMOOTHER,
+    smoother: str | Smoother | None = None,
     unknown: float = 0.0,
     precision: Precision = "auto",
     device: Device = "cpu",
@@ -57,7 +58,7 @@ def evaluate(
         group_by: what groups the items, as `read_dataset` takes it; the intervals draw whole groups anew.
         side: `train`, `validation` or `test` as the data mark them; `all`; `auto` is what is marked test, or all where nothing is.
         frames: how many frames of a clip are looked at, at most; None takes as many as in training, else 16.
-        smoother: the vote of the timelines, as a part or its text.
+        smoother: the vote of the timelines, as a part or its text; None takes the model's, else DEFAULT_SMOOTHER.
         unknown: answers below this probability (0–1) are called unknown, beside those that the model calls so by itself.
         precision: `auto`, `f32` or `bf16`.
         device: `cpu` or `gpu`.
@@ -74,10 +75,12 @@ def evaluate(
     """
     _check(side, frames, unknown)
     scikit_metrics()
-    vote: Smoother = build("smoother", smoother)
+    choose_vote(None, smoother)  # a text that is no smoother is told before a model is loaded
     classifier = load_model(model, precision=precision, device=device, runtime=runtime, notify=notify)
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
-    plan = _Plan("" if isinstance(data, Dataset) else str(data), side, frames or classifier.card.frames or FRAMES, vote, unknown, seed)
+    vote, cut = choose_vote(classifier.card.vote, smoother, unknown=unknown or None)
+    where = "" if isinstance(data, Dataset) else str(data)
+    plan = _Plan(where, side, frames or classifier.card.frames or FRAMES, vote, cut, unknown, seed)
     return _evaluation(classifier, dataset, plan, progress)
 
 
@@ -89,6 +92,7 @@ class _Plan:
     side: str
     frames: int
     smoother: Smoother
+    cut: Cut
     unknown: float
     seed: int
 
@@ -101,7 +105,7 @@ def _evaluation(classifier: Classifier, dataset: Dataset, plan: _Plan, progress:
         raise InputError(f"None of the {len(items)} items could be read. First problem: {damaged[0]}")
     answers = _answers(known, classifier.card, dataset.several)
     groups = np.array([item.group for item in known.items])
-    videos = compare_videos(known.items, classifier, plan.smoother, plan.unknown, progress)
+    videos = compare_videos(known.items, classifier, plan.smoother, plan.cut, progress)
     may_refuse = known.openness or plan.unknown > 0
     return Evaluation(
         making=_making(classifier, dataset, plan),
@@ -226,6 +230,7 @@ def _making(classifier: Classifier, dataset: Dataset, plan: _Plan) -> Making:
         side=plan.side if plan.side != "auto" else ("test" if marked else "all"),
         frames=plan.frames,
         smoother=repr(plan.smoother),
+        cut=repr(plan.cut),
         seed=plan.seed,
         training=dict(card.metrics),
         versions={name: version(name) for name in packages},

@@ -58,6 +58,7 @@ def _data(evaluation: Evaluation) -> dict[str, Any]:
         "several": evaluation.answers.several,
         "frames": making.frames,
         "smoother": making.smoother,
+        "cut": making.cut,
         "seed": making.seed,
         "rounds": ROUNDS,
     }

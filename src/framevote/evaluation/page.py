@@ -185,7 +185,7 @@ def _body(evaluation: Evaluation) -> dict[str, Any]:
             ("computed in", f"{making.precision} on {making.device}"),
             ("data", f"{making.data} ({making.layout or 'made'}), side {making.side}".strip()),
             ("items", f"{len(evaluation.items)} {nouns(evaluation.items)}, at most {making.frames} frames of a clip"),
-            ("vote of the timelines", making.smoother),
+            ("vote of the timelines", f"{making.smoother}, {making.cut}"),
             ("seed of the intervals", str(making.seed)),
             ("versions", ", ".join(f"{name} {version}" for name, version in making.versions.items())),
         ],

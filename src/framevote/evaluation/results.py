@@ -65,7 +65,7 @@ class Making:
         data: where the items came from; `layout`: what that was read as.
         side: the part of the data that was looked at, or `all`.
         frames: how many of each clip, at most.
-        smoother: the vote of the timelines.
+        smoother, cut: the vote of the timelines.
         seed: of the bootstrap.
         training: what training measured and wrote into the model's card.
         versions: of the packages.
@@ -83,6 +83,7 @@ class Making:
     side: str
     frames: int
     smoother: str
+    cut: str
     seed: int
     training: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

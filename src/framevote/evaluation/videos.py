@@ -1,8 +1,9 @@
 """Videos of which pieces are labelled: the whole is labelled too, and the timelines are compared."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from framevote.classifier import Classifier
 from framevote.datasets import Item, Problem
@@ -12,6 +13,7 @@ from framevote.evaluation.timelines import TimelineFigures, compare_timelines, l
 from framevote.labeling import label
 from framevote.records import Progress, Segment, Timeline
 from framevote.smoothing import Smoother
+from framevote.timelines import Cut
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class ComparedVideos:
 
 
 def compare_videos(
-    items: Sequence[Item], classifier: Classifier, smoother: Smoother, unknown: float, progress: Progress | None
+    items: Sequence[Item], classifier: Classifier, smoother: Smoother, cut: Cut, progress: Progress | None
 ) -> ComparedVideos:
     """Label every video of which the items are pieces, and compare with them.
 
@@ -32,13 +34,9 @@ def compare_videos(
     their time is a gap in the truth.
     """
     compared, problems = [], []
-    ordered = sorted((item for item in items if item.kind == "video"), key=lambda item: str(item.path))
-    for path, same in groupby(ordered, lambda item: item.path):
-        pieces = list(same)
-        if not all(map(_is_piece, pieces)) or not any(item.labels for item in pieces):
-            continue
+    for path, pieces in pieces_by_video(items):
         try:
-            timeline = label(path, classifier, smoother=smoother, unknown=unknown, progress=progress)
+            timeline = label(path, classifier, smoother=smoother, **vars(cut), progress=progress)
         except InputError as error:
             problems.append(Problem.of(path, error))
             continue
@@ -47,13 +45,27 @@ def compare_videos(
     return ComparedVideos(figures, tuple(sorted(compared, key=lambda video: video.frame_accuracy)), tuple(problems))
 
 
+def pieces_by_video(items: Iterable[Item]) -> Iterator[tuple[Path, list[Item]]]:
+    """Yield each video of which the items are pieces, some of them with a label, and these."""
+    ordered = sorted((item for item in items if item.kind == "video"), key=lambda item: str(item.path))
+    for path, same in groupby(ordered, lambda item: item.path):
+        pieces = list(same)
+        if all(map(_is_piece, pieces)) and any(item.labels for item in pieces):
+            yield path, pieces
+
+
+def truth_of(pieces: Iterable[Item], end: float) -> tuple[Segment, ...]:
+    """Return what pieces say is true of their video, in order; `end` seconds is where a piece ends that has no end of its own."""
+    spans = ((item.start, end if item.end is None else item.end, name) for item in pieces for name in item.labels)
+    return tuple(sorted((Segment(start, max(start, stop), name, 1.0) for start, stop, name in spans), key=lambda s: s.start))
+
+
 def _is_piece(item: Item) -> bool:
     return item.start > 0 or item.end is not None
 
 
 def _compared(timeline: Timeline, pieces: Sequence[Item]) -> ComparedVideo:
     end = timeline.duration or timeline.video.duration
-    spans = ((item.start, end if item.end is None else item.end, name) for item in pieces for name in item.labels)
-    truth = tuple(sorted((Segment(start, max(start, stop), name, 1.0) for start, stop, name in spans), key=lambda s: s.start))
+    truth = truth_of(pieces, end)
     right, seconds = shown_seconds((labelled(timeline.segments), labelled(truth)))
     return ComparedVideo(pieces[0].path, timeline.segments, truth, right / seconds if seconds else 0.0)
