@@ -495,3 +495,36 @@ def test_an_argument_that_does_not_fit_is_refused(make, received):
 def test_a_field_that_is_missing_is_asked_for():
     with pytest.raises(PartError, match="Exponential takes seconds"):
         parts.build("smoother", "Exponential()")
+
+
+@pytest.mark.parametrize(("rows", "labels", "stay"), [(1, 3, 0.9), (5, 1, 0.9), (40, 2, 0.99), (60, 4, 0.5), (60, 3, 0.9999)])
+def test_a_row_waits_until_no_future_changes_its_label(rows, labels, stay):
+    """The oracle: what is given of every prefix, with any label at its end made certain; where all agree, nothing waits."""
+    random = np.random.default_rng(rows + labels)
+    values = random.dirichlet(np.ones(labels) * 0.7, rows).astype(np.float32)
+    times = np.cumsum(random.uniform(0.02, 0.3, rows))
+    steady = Viterbi(stay=stay)
+    waits = steady.waits(Scores(values, times, np.full(rows, 0.1), np.ones(rows), tuple("abcd"[:labels])))
+    for row in range(rows):
+        ends = [end for end in range(row, rows) if len(_paths_at(steady, values, times, end, row)) == 1]
+        assert waits[row] == pytest.approx(times[ends[0] if ends else rows - 1] - times[row])
+
+
+def _paths_at(steady, values, times, end, row):
+    """The labels at a row of the best paths to each label at `end`."""
+    shown = set()
+    rate = np.log(steady.stay) / steady.seconds
+    scores = np.log(np.maximum(values[0].astype(float), 1e-6))
+    back = [np.arange(len(scores))]
+    for at in range(1, end + 1):
+        kept = np.exp(rate * (times[at] - times[at - 1]))
+        moves = np.log(np.eye(len(scores)) * kept + (1 - kept) / len(scores))
+        reached = scores[:, None] + moves
+        back.append(reached.argmax(axis=0))
+        scores = reached.max(axis=0) + np.log(np.maximum(values[at].astype(float), 1e-6))
+    for label in range(len(scores)):
+        place = label
+        for at in range(end, row, -1):
+            place = int(back[at][place])
+        shown.add(place)
+    return shown

@@ -60,7 +60,22 @@ class Viterbi(Smoother):
     def begin(self, live: bool) -> Run:
         """Start a pass; it is never live."""
         del live
-        return _Decoder(float(np.log(self.stay)) / self.seconds)
+        return _Decoder(self._decay)
+
+    @property
+    def _decay(self) -> float:
+        return float(np.log(self.stay)) / self.seconds
+
+    def waits(self, scores: Scores) -> NDArray[np.float64]:
+        """Return how long each row waits until the best paths to all labels agree on it: (T,) seconds, to the time of a later row.
+
+        That is the least lag with which the path could be told live. A row on which they never agree waits for the last one.
+        """
+        if not len(scores):
+            return np.empty(0)
+        kept, best = np.empty(scores.values.shape, np.bool_), np.empty(len(scores), np.intp)
+        _Decoder(self._decay).forward(scores, kept, best)
+        return scores.times[_agreed_at(kept, best)] - scores.times
 
 
 @final
@@ -80,7 +95,7 @@ class _Decoder(Run):
         self._seen = 0
 
     def push(self, rows: Scores) -> Iterator[Scores]:
-        self._forward(rows, self._kept.grow(*rows.values.shape), self._best.grow(len(rows)))
+        self.forward(rows, self._kept.grow(*rows.values.shape), self._best.grow(len(rows)))
         self._waiting.append(rows)
         self._seen += len(rows)
         if self._seen % GRAIN == 0:
@@ -96,7 +111,7 @@ class _Decoder(Run):
         anew = np.maximum(-np.expm1(self._decay * elapsed) / len(rows.labels), 1e-300)
         return np.log(np.exp(self._decay * elapsed) + anew), np.log(anew)
 
-    def _forward(self, rows: Scores, kept: NDArray[np.bool_], best: NDArray[np.intp]) -> None:
+    def forward(self, rows: Scores, kept: NDArray[np.bool_], best: NDArray[np.intp]) -> None:
         """Go on with the best path to every label (their log-likelihoods, less that of the best one before)."""
         seen = np.log(np.maximum(rows.values, FLOOR, dtype=np.float64))
         if np.any(rows.frames != 1):
@@ -161,3 +176,17 @@ class _Decoder(Run):
         self._kept.drop(count)
         self._best.drop(count)
         return rows.replace(values)
+
+
+def _agreed_at(kept: NDArray[np.bool_], best: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return for each row (T,) at which row the paths to all labels first agree on it; the last row where they never do."""
+    rows, labels = kept.shape
+    agreed = np.full(rows, rows - 1) if labels > 1 else np.arange(rows)
+    own, first = np.arange(labels), 0
+    origins = own[None]  # (waiting, labels): where the path to each label was in each of the rows that wait
+    for row in range(1, rows if labels > 1 else 0):
+        origins = np.concatenate([origins[:, np.where(kept[row], own, best[row])], own[None]])
+        done = int(np.argmax((origins != origins[:, :1]).any(axis=1)))  # rows wait in order: the paths part, and stay apart
+        agreed[first : first + done] = row
+        origins, first = origins[done:], first + done
+    return agreed
