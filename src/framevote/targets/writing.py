@@ -1,0 +1,109 @@
+"""A Keras network as the file, or the folder, of each target (in the TensorFlow process)."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from framevote.engine import load_openvino
+from framevote.targets.networks import Network, Shape
+
+if TYPE_CHECKING:
+    import keras
+
+Write = Callable[["keras.Model", Network, Path], None]
+
+_OPSET = 18
+
+
+def write_onnx(model: "keras.Model", network: Network, path: Path) -> None:
+    """Write ONNX by way of a TensorFlow function, which keeps loops over a free number of frames."""
+    import tensorflow as tf  # noqa: PLC0415 - heavy
+    import tf2onnx  # noqa: PLC0415 - heavy
+
+    signature = [_signature(model, network)]
+    called = tf.function(lambda given: model(given, training=False), input_signature=signature)
+    handlers = {"Erfc": (_erfc, [])}
+    proto, _ = tf2onnx.convert.from_function(called, input_signature=signature, opset=_OPSET, custom_op_handlers=handlers)
+    for port, names in ((proto.graph.input[0], ("batch", "time")), *((port, ("batch",)) for port in proto.graph.output)):
+        for dimension, name in zip(port.type.tensor_type.shape.dim, names, strict=False):
+            if not dimension.dim_value:
+                dimension.dim_param = name
+    path.write_bytes(proto.SerializeToString())
+
+
+def _erfc(context: Any, node: Any, *_: Any) -> Any:
+    """Replace what TensorFlow computes gelu with, which tf2onnx does not know: erfc(x) = 1 - erf(x)."""
+    (given,), (name,) = node.input, node.output
+    shape, kind = context.get_shape(name), context.get_dtype(name)
+    context.remove_node(node.name)
+    erf = context.make_node("Erf", [given])
+    one = context.make_const(f"{node.name}/one", np.ones((), np.float32))
+    return context.make_node("Sub", [one.output[0], erf.output[0]], name=node.name, outputs=[name], shapes=[shape], dtypes=[kind])
+
+
+def write_openvino(model: "keras.Model", network: Network, path: Path) -> None:
+    """Write OpenVINO's graph: the one that the model file holds, or where there is none, one by way of a SavedModel."""
+    if network.graph:
+        for suffix in (".xml", ".bin"):
+            shutil.copyfile(Path(network.graph).with_suffix(suffix), path.with_suffix(suffix))
+        return
+    openvino = load_openvino()
+    with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
+        write_saved_model(model, network, Path(folder))
+        converted = openvino.convert_model(folder)
+    converted.set_rt_info("saved_model", ["conversion_parameters", "input_model"])  # for a folder's name on this machine
+    openvino.save_model(converted, path, compress_to_fp16=False)
+
+
+def write_litert(model: "keras.Model", network: Network, path: Path) -> None:
+    """Write LiteRT's file, of its own operations alone.
+
+    Its loops want to know the shape of what they gather, the number of items included: a network that has loops and cannot be
+    converted for any number of items takes one at a time.
+    """
+    try:
+        content = _litert(model, network, None)
+    except Exception:  # the converter's own class is private
+        content = _litert(model, network, 1)
+    path.write_bytes(content)
+
+
+def _litert(model: "keras.Model", network: Network, items: int | None) -> bytes:
+    import tensorflow as tf  # noqa: PLC0415 - heavy
+
+    with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
+        write_saved_model(model, network, Path(folder), items)
+        return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+
+
+def write_saved_model(model: "keras.Model", network: Network, path: Path, items: int | None = None) -> None:
+    """Write TensorFlow's SavedModel, a folder; its signature takes any number of items, or just so many."""
+    model.export(path, format="tf_saved_model", verbose=False, input_signature=[_signature(model, network, items)])
+
+
+def write_keras(model: "keras.Model", network: Network, path: Path) -> None:
+    """Write a Keras file."""
+    del network
+    model.save(path)
+
+
+def _signature(model: "keras.Model", network: Network, items: int | None = None) -> Any:
+    import tensorflow as tf  # noqa: PLC0415 - heavy
+
+    (given,) = model.inputs
+    shape: Shape = (items, *given.shape[1:])
+    return tf.TensorSpec(shape, given.dtype, name=network.feeds)
+
+
+WRITERS: dict[str, Write] = {
+    "onnx": write_onnx,
+    "openvino": write_openvino,
+    "litert": write_litert,
+    "saved_model": write_saved_model,
+    "keras": write_keras,
+}
+"""How each target is written."""
