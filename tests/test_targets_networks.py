@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+from made_models import card, graph_folder, pictures
 from made_targets import KINDS, TEMPERATURE, WIDTH, sees_order
 
 from framevote.calibration import tempered
 from framevote.errors import ModelError
+from framevote.model_file import GRAPH
 from framevote.targets import TARGETS
 from framevote.targets.networks import WRITTEN, Network, Order, load_answer
 from framevote.targets.process import TOLERANCE, carry_out, compare
 from framevote.targets.runtimes import RUNTIMES, Opened
-from framevote.targets.tempering import tempered_network
+from framevote.targets.tempering import temper_graph, tempered_network
 from framevote.targets.writing import WRITERS
 
 
@@ -20,10 +22,10 @@ def network(request, tmp_path_factory):
     return path, sees_order(path, request.param)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [target for target in TARGETS if target != "openvino"])  # the graph of the file: test_targets.py
 def test_networks_with_a_free_number_of_frames_say_in_every_runtime_what_keras_says(tmp_path, network, target):
     path, model = network
-    Order(target, (Network("head", str(path), "window"),), TEMPERATURE).save(tmp_path)
+    Order(target, (Network("head", str(path), "window", temperature=TEMPERATURE),)).save(tmp_path)
     carry_out(tmp_path)
     (written,) = load_answer(tmp_path)
     assert 0 <= written.difference < 1e-6
@@ -58,14 +60,35 @@ def test_the_temperature_inside_gives_what_framevote_gives(activation, dense, te
     np.testing.assert_array_equal(after["other"], values)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_the_temperature_inside_an_openvino_graph_gives_what_framevote_gives(tmp_path, several):
+    import openvino
+
+    path = graph_folder(tmp_path / "parts", card(several=several)) / GRAPH
+    images, graph = pictures(20), openvino.Core().read_model(path)
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    before = openvino.compile_model(path, "CPU", exact)(images)
+    temper_graph(graph, TEMPERATURE)
+    after = openvino.compile_model(graph, "CPU", exact)(images)
+    np.testing.assert_allclose(after["probabilities"], tempered(before["probabilities"], TEMPERATURE, several), atol=3e-5)
+    np.testing.assert_array_equal(after["embedding"], before["embedding"])
+
+
 def test_a_temperature_that_has_no_place_is_told():
     import keras
+    import openvino
+    from openvino import opset13
 
     given = keras.Input((3,), name="given")
     model = keras.Model(given, {"probabilities": keras.layers.Softmax()(given)}, name="odd")
-    with pytest.raises(ModelError, match="network odd has a temperature, and its probabilities come of a layer Softmax"):
+    with pytest.raises(ModelError, match="network odd has a temperature, and its probabilities come of a Softmax"):
         tempered_network(model, 2)
     assert tempered_network(model, 1) is model
+    parameter = opset13.parameter([-1, 3], np.float32)
+    last = opset13.relu(parameter)
+    last.output(0).set_names({"probabilities"})
+    with pytest.raises(ModelError, match="its probabilities come of a Relu"):
+        temper_graph(openvino.Model([last.output(0)], [parameter]), 2)
 
 
 def test_a_runtime_that_gives_something_else_is_refused():

@@ -132,7 +132,6 @@ def _order(file: ModelFile, target: str, folder: Path) -> Order:
     graph.write_bytes(file.graph)
     (folder / WEIGHTS).write_bytes(file.weights)
     card = file.card
-    held = str(graph) if card.temperature == 1 else ""  # the graph that the file holds has no temperature inside
-    networks = (Network("model", str(file.extract_keras(folder)), "picture", held),)
+    networks = (Network("model", str(file.extract_keras(folder)), "picture", str(graph), card.temperature),)
     frames = card.sampling.frames if card.sampling else Order.lengths[0]
-    return Order(target, networks, card.temperature, (frames, frames + _AFTER))
+    return Order(target, networks, (frames, frames + _AFTER))

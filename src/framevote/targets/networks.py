@@ -21,13 +21,15 @@ class Network:
         name: `model`, which sees pictures, or `head`, which sees windows of what the model says of them.
         keras: where its Keras model lies.
         feeds: what it takes: pictures, uint8 (N, height, width, 3), or windows, float32 (N, T, …) of any length T.
-        graph: where its OpenVINO graph lies, with the weights beside it; empty where there is none.
+        graph: where its OpenVINO graph lies, with the weights beside it; needed for that target alone.
+        temperature: by which the logits behind its probabilities are divided.
     """
 
     name: Literal["model", "head"]
     keras: str
     feeds: Literal["picture", "window"]
     graph: str = ""
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,11 @@ class Order:
     Attributes:
         target: a target's name.
         networks: what to write.
-        temperature: by which the logits behind the probabilities are divided.
         lengths: two numbers of frames, on which networks with a free length are compared.
     """
 
     target: str
     networks: tuple[Network, ...]
-    temperature: float = 1.0
     lengths: tuple[int, int] = (5, 9)
 
     def save(self, folder: Path) -> None:
@@ -55,7 +55,7 @@ class Order:
         """Return the order that lies in a folder."""
         told = json.loads((folder / ORDER).read_text("utf-8"))
         networks = tuple(Network(**network) for network in told["networks"])
-        return cls(told["target"], networks, told["temperature"], tuple(told["lengths"]))
+        return cls(told["target"], networks, tuple(told["lengths"]))
 
 
 @dataclass(frozen=True)

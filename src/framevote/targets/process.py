@@ -45,7 +45,7 @@ def carry_out(folder: Path) -> None:
 def _written(order: Order, network: Network, folder: Path) -> Written:
     """Write a network, and compare it."""
     model = load_keras().models.load_model(network.keras, compile=False, safe_mode=True)
-    model = tempered_network(model, order.temperature)
+    model = tempered_network(model, network.temperature)
     opened = _opened(order.target, model, network, folder)
     difference = max(compare(order.target, model, opened, batch) for batch in _batches(model, order.lengths))
     return Written(network.name, opened.inputs, opened.outputs, difference)
@@ -57,9 +57,11 @@ def _opened(target: str, model: "keras.Model", network: Network, folder: Path) -
     try:
         WRITERS[target](model, network, path)
         return RUNTIMES[target](path)
+    except ModelError:
+        raise
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)[:_MOST_REASON]
+        reason = next((line for line in lines if "error:" in line.lower()), lines[0] if lines else type(error).__name__)[:_MOST_REASON]
         raise ModelError(
             f"The network {network.name!r} ({model.name}) cannot be written for {target}, which lacks something that it has ({reason}). "
             "Choose another target."

@@ -1,8 +1,10 @@
 """The temperature inside the network, so that nobody has to apply it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from framevote.engine import load_keras
+import numpy as np
+
+from framevote.engine import load_keras, load_openvino
 from framevote.errors import ModelError
 
 if TYPE_CHECKING:
@@ -36,7 +38,29 @@ def tempered_network(model: "keras.Model", temperature: float) -> "keras.Model":
         return model
     if squashing and isinstance(last, keras.layers.Activation):
         return keras.Model(model.input, {**model.output, _NAME: last(last.input / temperature)}, name=model.name)
-    raise ModelError(
-        f"The network {model.name} has a temperature, and its probabilities come of a layer {type(last).__name__}. Expected a Dense or "
-        f"an Activation layer with {' or '.join(_SQUASHING)}."
+    raise _no_place(model.name, type(last).__name__)
+
+
+def temper_graph(graph: Any, temperature: float) -> None:
+    """Let an OpenVINO graph do the same: divide, in place, what goes into the softmax or sigmoid that its `probabilities` come of.
+
+    Raises:
+        ModelError: they come of something else.
+    """
+    opset13 = load_openvino().opset13
+    for result in graph.get_results():
+        last = result.input_value(0).get_node()
+        if _NAME not in result.output(0).get_names():
+            continue
+        if last.get_type_name().lower() not in _SQUASHING:
+            raise _no_place(graph.get_friendly_name(), last.get_type_name())
+        cooled = opset13.divide(last.input_value(0), np.float32(temperature))
+        last.input(0).replace_source_output(cooled.output(0))
+    graph.validate_nodes_and_infer_types()
+
+
+def _no_place(name: str, kind: str) -> ModelError:
+    return ModelError(
+        f"The network {name} has a temperature, and its probabilities come of a {kind}. Expected a dense or an activation layer with "
+        f"{' or '.join(_SQUASHING)}."
     )

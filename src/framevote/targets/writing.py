@@ -10,6 +10,7 @@ import numpy as np
 
 from framevote.engine import load_openvino
 from framevote.targets.networks import Network, Shape
+from framevote.targets.tempering import temper_graph
 
 if TYPE_CHECKING:
     import keras
@@ -45,18 +46,16 @@ def _erfc(context: Any, node: Any, *_: Any) -> Any:
     return context.make_node("Sub", [one.output[0], erf.output[0]], name=node.name, outputs=[name], shapes=[shape], dtypes=[kind])
 
 
-def write_openvino(model: "keras.Model", network: Network, path: Path) -> None:
-    """Write OpenVINO's graph: the one that the model file holds, or where there is none, one by way of a SavedModel."""
-    if network.graph:
-        for suffix in (".xml", ".bin"):
+def write_openvino(_model: "keras.Model", network: Network, path: Path) -> None:
+    """Write the graph that the model file holds, with the temperature inside."""
+    openvino = load_openvino()
+    if network.temperature == 1:
+        for suffix in (path.suffix, ".bin"):
             shutil.copyfile(Path(network.graph).with_suffix(suffix), path.with_suffix(suffix))
         return
-    openvino = load_openvino()
-    with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
-        write_saved_model(model, network, Path(folder))
-        converted = openvino.convert_model(folder)
-    converted.set_rt_info("saved_model", ["conversion_parameters", "input_model"])  # for a folder's name on this machine
-    openvino.save_model(converted, path, compress_to_fp16=False)
+    graph = openvino.Core().read_model(network.graph)
+    temper_graph(graph, network.temperature)
+    openvino.save_model(graph, path, compress_to_fp16=False)
 
 
 def write_litert(model: "keras.Model", network: Network, path: Path) -> None:
@@ -85,9 +84,8 @@ def write_saved_model(model: "keras.Model", network: Network, path: Path, items:
     model.export(path, format="tf_saved_model", verbose=False, input_signature=[_signature(model, network, items)])
 
 
-def write_keras(model: "keras.Model", network: Network, path: Path) -> None:
+def write_keras(model: "keras.Model", _network: Network, path: Path) -> None:
     """Write a Keras file."""
-    del network
     model.save(path)
 
 
