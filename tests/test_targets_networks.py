@@ -40,6 +40,25 @@ def test_networks_with_a_free_number_of_frames_say_in_every_runtime_what_keras_s
         np.testing.assert_allclose(received[name], values, atol=2e-6)
 
 
+@pytest.mark.parametrize("target", ["onnx", "litert"])
+def test_what_backbones_hold_says_what_keras_says(tmp_path, target):
+    import keras
+
+    layers = keras.layers
+    keras.utils.set_random_seed(7)
+    given = keras.Input((12, 12, 3), dtype="uint8", name="given")
+    x = layers.Normalization(mean=[120.0, 110.0, 100.0], variance=[60.0, 50.0, 40.0])(given)  # holds constants that are no weights
+    x = layers.Conv2D(6, 3, groups=3, activation="gelu")(x)  # a function of its own within TensorFlow
+    x = layers.DepthwiseConv2D(3, strides=2, padding="same", activation="hard_swish")(x)
+    model = keras.Model(given, {"embedding": layers.GlobalAveragePooling2D()(x)}, name="small")
+    model.save(tmp_path / "small.keras")
+    Order(target, (Network("model", str(tmp_path / "small.keras"), "picture"),)).save(tmp_path)
+    carry_out(tmp_path)
+    images = pictures(5, size=12)
+    received = RUNTIMES[target](tmp_path / WRITTEN / f"model{TARGETS[target].suffix}").run(images)
+    np.testing.assert_allclose(received["embedding"], model.predict(images, verbose=0)["embedding"], rtol=1e-5, atol=1e-5)
+
+
 def _top(activation: str, dense: bool):
     import keras
 

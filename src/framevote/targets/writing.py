@@ -22,18 +22,39 @@ _OPSET = 18
 
 def write_onnx(model: "keras.Model", network: Network, path: Path) -> None:
     """Write ONNX by way of a TensorFlow function, which keeps loops over a free number of frames."""
-    import tensorflow as tf  # noqa: PLC0415 - heavy
     import tf2onnx  # noqa: PLC0415 - heavy
 
-    signature = [_signature(model, network)]
-    called = tf.function(lambda given: model(given, training=False), input_signature=signature)
-    handlers = {"Erfc": (_erfc, [])}
-    proto, _ = tf2onnx.convert.from_function(called, input_signature=signature, opset=_OPSET, custom_op_handlers=handlers)
-    for port, names in ((proto.graph.input[0], ("batch", "time")), *((port, ("batch",)) for port in proto.graph.output)):
-        for dimension, name in zip(port.type.tensor_type.shape.dim, names, strict=False):
+    called = _traced(model, network)
+    names = [called.inputs[0].name], [output.name for output in called.outputs]  # what else goes in are constants, to be frozen
+    renamed = {names[0][0]: network.feeds, **{output.name: name for name, output in called.structured_outputs.items()}}
+    proto, _ = tf2onnx.convert.from_graph_def(
+        tf2onnx.tf_loader.from_function(called, *names),
+        name=model.name,
+        input_names=names[0],
+        output_names=names[1],
+        opset=_OPSET,
+        custom_op_handlers={"Erfc": (_erfc, [])},
+        tensors_to_rename=renamed,
+    )
+    for port, free in ((proto.graph.input[0], ("batch", "time")), *((port, ("batch",)) for port in proto.graph.output)):
+        for dimension, name in zip(port.type.tensor_type.shape.dim, free, strict=False):
             if not dimension.dim_value:
                 dimension.dim_param = name
     path.write_bytes(proto.SerializeToString())
+
+
+def _traced(model: "keras.Model", network: Network) -> Any:
+    """Return the network as a TensorFlow function without functions within: Keras compiles convolutions in groups one by one."""
+    import tensorflow as tf  # noqa: PLC0415 - heavy
+
+    def call(given: Any) -> Any:
+        tf.config.run_functions_eagerly(True)  # while this one is traced: those within become part of it
+        try:
+            return model(given, training=False)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return tf.function(call).get_concrete_function(_signature(model, network))
 
 
 def _erfc(context: Any, node: Any, *_: Any) -> Any:
