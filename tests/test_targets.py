@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -26,6 +27,7 @@ from framevote.export import export_model
 from framevote.model_file import KERAS, read_model_file, write_model_file
 from framevote.records import Frame
 from framevote.targets import TARGETS, export_to
+from framevote.targets.placing import place
 
 PAGE = (Path(__file__).parents[1] / "docs" / "export.md").read_text("utf-8")
 
@@ -221,6 +223,29 @@ def test_overwriting_replaces_all_of_it_and_only_a_saved_model(tmp_path, signs, 
     (folder / "saved_model.pb").unlink()
     with pytest.raises(OutputError, match="is no SavedModel, and is not replaced by one"):
         export_to(signs, "saved_model", tmp_path / "new", overwrite=True)
+
+
+def test_a_head_lies_beside_its_model(tmp_path):
+    (tmp_path / "written").mkdir()
+    for name in ("model.xml", "model.bin", "head.xml", "head.bin"):
+        (tmp_path / "written" / name).write_text(name)
+    paths = place(TARGETS["openvino"], tmp_path / "written", tmp_path / "a.xml", ("model", "head"), "{}", overwrite=False)
+    assert [path.name for path in paths] == ["a.xml", "a.bin", "a.head.xml", "a.head.bin", "a.xml.json"]
+    assert [path.read_text() for path in paths] == ["model.xml", "model.bin", "head.xml", "head.bin", "{}"]
+    (tmp_path / "written" / "head.bin").unlink()  # whatever it is that fails, what was there stays
+    with pytest.raises((OutputError, OSError)):
+        place(TARGETS["openvino"], tmp_path / "written", tmp_path / "b.xml", ("model", "head"), "{}", overwrite=False)
+    assert not list(tmp_path.glob("b.*"))
+    assert not list(tmp_path.glob(".framevote*"))
+
+
+def test_labels_that_its_networks_say_nothing_of_are_told(tmp_path, signs, here):
+    parts = tmp_path / "parts"
+    with zipfile.ZipFile(signs) as archive:
+        archive.extractall(parts)
+    write_model_file(tmp_path / "odd.fvm", card(view=VIEW, labels=("a", "b")), parts)
+    with pytest.raises(ModelError, match=r"odd\.fvm has 2 labels, and its networks give \[3\] probabilities"):
+        export_to(tmp_path / "odd.fvm", "keras")
 
 
 def test_weights_that_are_damaged_are_told_and_nothing_is_written(tmp_path, signs):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from framevote.backbones import efficientnet_lite0
 from framevote.classifier import IMAGENET, backbone_file
-from framevote.errors import UsageError
-from framevote.model_file import GRAPH, SUFFIX, WEIGHTS, ModelFile, read_model_file
+from framevote.errors import ModelError, UsageError
+from framevote.model_file import GRAPH, KERAS, SUFFIX, WEIGHTS, ModelFile, read_model_file
 from framevote.targets.describing import description
-from framevote.targets.networks import WRITTEN, Network, Order, load_answer
+from framevote.targets.networks import WRITTEN, Network, Order, Written, load_answer
 from framevote.targets.placing import check_place, main_path, network_path, place
 from framevote.targets.table import Target, find_target
 from framevote.tensorflow_process import run_tensorflow
@@ -53,13 +53,14 @@ class Export:
 
     def __call__(self) -> Exported:
         """Write, run and compare, then give the files their names; raises ModelError and OutputError as `export_to` tells."""
-        names = _names(self.file)
+        names = [network.name for network in _networks(self.file)]
         failed = f"The model {self.file.path.name} could not be exported to {self.target.name}"
         with tempfile.TemporaryDirectory(prefix="framevote-") as place_of_work:
             folder = Path(place_of_work)
-            _order(self.file, self.target.name, folder).save(folder)
+            _unpacked(self.file, self.target, folder).save(folder)
             run_tensorflow("framevote.targets.process", [str(folder)], folder, failed)
             written = load_answer(folder)
+            _check_labels(self.file, written)
             beside = description(self.file, self.target, written, {name: network_path(self.main, name) for name in names})
             paths = place(self.target, folder / WRITTEN, self.main, names, beside, self.overwrite)
         return Exported(self.target.name, paths, self.target.version(), max(each.difference for each in written))
@@ -107,7 +108,7 @@ def prepared(
     main = main_path(wanted, Path(model).with_suffix(""), output)
     wanted.check_installed()
     file = _found(model, notify)
-    check_place(wanted, main, _names(file), overwrite)
+    check_place(wanted, main, [network.name for network in _networks(file)], overwrite)
     return Export(file, wanted, main, overwrite)
 
 
@@ -120,18 +121,25 @@ def _found(model: str | Path, notify: Callable[[str], None] | None) -> ModelFile
     return backbone_file(efficientnet_lite0(), notify) if model == IMAGENET else read_model_file(model)
 
 
-def _names(file: ModelFile) -> tuple[str, ...]:
-    del file
-    return ("model",)
+def _networks(file: ModelFile) -> tuple[Network, ...]:
+    """Return the networks that a model file holds; the temperature belongs to the last, which gives the probabilities."""
+    return (Network("model", KERAS, "picture", GRAPH, file.card.temperature),)
 
 
-def _order(file: ModelFile, target: str, folder: Path) -> Order:
+def _unpacked(file: ModelFile, target: Target, folder: Path) -> Order:
     """Unpack the networks into a folder and return what is to be done with them."""
-    graph = folder / GRAPH
-    graph.parent.mkdir()
-    graph.write_bytes(file.graph)
+    (folder / GRAPH).parent.mkdir()
+    (folder / GRAPH).write_bytes(file.graph)
     (folder / WEIGHTS).write_bytes(file.weights)
-    card = file.card
-    networks = (Network("model", str(file.extract_keras(folder)), "picture", str(graph), card.temperature),)
-    frames = card.sampling.frames if card.sampling else Order.lengths[0]
-    return Order(target, networks, (frames, frames + _AFTER))
+    file.extract_keras(folder)
+    sampling = file.card.sampling
+    frames = sampling.frames if sampling else Order.lengths[0]
+    return Order(target.name, _networks(file), (frames, frames + _AFTER))
+
+
+def _check_labels(file: ModelFile, written: list[Written]) -> None:
+    """Refuse a file whose networks give no probability for each label."""
+    given = [port.shape[-1] for network in written for port in network.outputs if port.name == "probabilities"]
+    expected = [len(file.card.labels)] if file.card.labels else []
+    if given != expected:
+        raise ModelError(f"{file.path.name} has {len(file.card.labels)} labels, and its networks give {given or 'no'} probabilities.")

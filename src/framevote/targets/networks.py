@@ -19,9 +19,9 @@ class Network:
 
     Attributes:
         name: `model`, which sees pictures, or `head`, which sees windows of what the model says of them.
-        keras: where its Keras model lies.
+        keras: where its Keras model lies in the folder of work.
         feeds: what it takes: pictures, uint8 (N, height, width, 3), or windows, float32 (N, T, …) of any length T.
-        graph: where its OpenVINO graph lies, with the weights beside it; needed for that target alone.
+        graph: where its OpenVINO graph lies there, with the weights beside it; needed for that target alone.
         temperature: by which the logits behind its probabilities are divided.
     """
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def carry_out(folder: Path) -> None:
     """Write every network of the order into the folder, and the answer beside them."""
     order = Order.load(folder)
     (folder / WRITTEN).mkdir()
-    save_answer(folder, [_written(order, network, folder / WRITTEN) for network in order.networks])
+    networks = [replace(network, keras=str(folder / network.keras), graph=str(folder / network.graph)) for network in order.networks]
+    save_answer(folder, [_written(order, network, folder / WRITTEN) for network in networks])
 
 
 def _written(order: Order, network: Network, folder: Path) -> Written:
