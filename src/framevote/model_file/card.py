@@ -182,12 +182,13 @@ def _format(told: dict[str, Any]) -> int:
 
 def _values(told: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that are more than what JSON gives back."""
-    openness, vote = told.get("openness"), told.get("vote")
+    openness, sampling, vote = (told.get(name) for name in ("openness", "sampling", "vote"))
     return {
         "labels": tuple(told["labels"]),
         "view": View(**told["view"]),
         "thresholds": tuple(told.get("thresholds", ())),
         "openness": Openness(**{name: _plain(openness[name]) for name in Openness.__dataclass_fields__}) if openness else None,
+        "sampling": Sampling(**{name: sampling[name] for name in Sampling.__dataclass_fields__}) if sampling is not None else None,
         "vote": Vote(**{name: vote[name] for name in Vote.__dataclass_fields__}) if vote is not None else None,
     }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from framevote.records.pictures import Frame, Image, VideoInfo, View
+from framevote.records.sampling import Sampling
 from framevote.records.scores import Features, FloatArray, Scores
 from framevote.records.timeline import UNKNOWN, Flicker, Guess, Recipe, Segment, Timeline, Track
 
@@ -19,6 +20,7 @@ __all__ = [
     "Image",
     "Progress",
     "Recipe",
+    "Sampling",
     "Scores",
     "Segment",
     "Timeline",

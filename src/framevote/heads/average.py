@@ -1,11 +1,8 @@
-"""Heads: what learns the classes on a backbone's embeddings.
-
-`Average` is the first: a logistic classifier of single frames, whose answers the vote averages over time.
-"""
+"""The average head: a logistic classifier of single frames, whose answers the vote averages over time."""
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -13,7 +10,7 @@ from numpy.typing import NDArray
 
 from framevote.assembly import Top
 from framevote.errors import InputError, PartError
-from framevote.parts import Part
+from framevote.heads.base import Head
 from framevote.records import FloatArray
 
 STRENGTHS = (0.01, 0.1, 1.0)
@@ -31,7 +28,7 @@ _USUAL_ITERATIONS, _FLOPS = 60, 2e10  # of a fit, and of a plain core a second; 
 
 @final
 @dataclass(frozen=True, repr=False)
-class Average(Part):
+class Average(Head):
     """A logistic classifier of single frames; a clip's answer is the average of its frames'.
 
     Args:
@@ -54,8 +51,15 @@ class Average(Part):
         """What to choose from."""
         return STRENGTHS if self.strength is None else (self.strength,)
 
-    def __call__(self, values: FloatArray, targets: NDArray[np.bool_], weights: FloatArray, several: bool, strength: float) -> Top:
-        """Return the top fitted to rows."""
+    def at(self, strength: float) -> "Average":
+        """Return the same head with its strength settled."""
+        return replace(self, strength=strength)
+
+    def __call__(
+        self, values: FloatArray, targets: NDArray[np.bool_], weights: FloatArray, several: bool, strength: float, seed: int = 0
+    ) -> Top:
+        """Return the top fitted to rows; nothing is drawn."""
+        del seed
         return fit_linear(values, targets, weights, several, strength)
 
 
