@@ -22,13 +22,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from framevote.assembly import Top
 from framevote.backbones import find_backbone
 from framevote.calibration import is_unknown, tempered
 from framevote.classifier import Classifier, backbone_file
 from framevote.datasets import Dataset, read_dataset
 from framevote.features import Rows, embed_items
-from framevote.heads import Average
+from framevote.heads import Average, Fitted
 from framevote.model_file import Openness
 from framevote.runtime import open_runtime
 from framevote.splits import folds, merged_groups, near_duplicates
@@ -101,7 +100,7 @@ def left_out(data: Dataset, material: Material, groups: Ids) -> Iterator[tuple[s
     yield "a class left out called unknown", spread(caught, 3), names
 
 
-def opened(data: Dataset, material: Material, groups: Ids, items: Ids) -> tuple[Top, float, Openness]:
+def opened(data: Dataset, material: Material, groups: Ids, items: Ids) -> tuple[Fitted, float, Openness]:
     """Return a head fitted to some items, its temperature, and when it says unknown."""
     inner = [(items[a], items[b]) for a, b in folds(data.take(items.tolist()), groups[items], seed=1)]
     held = cross_fit(material, Average(), inner)
@@ -112,7 +111,7 @@ def opened(data: Dataset, material: Material, groups: Ids, items: Ids) -> tuple[
     return top, held.temperature, openness
 
 
-def share(top: Top, temperature: float, openness: Openness, values: NDArray[np.float32]) -> float:
+def share(top: Fitted, temperature: float, openness: Openness, values: NDArray[np.float32]) -> float:
     """Return the share of embeddings that are called unknown."""
     said = tempered(top.probabilities(values), temperature)
     return float(is_unknown(openness, said, top.familiarity(values)).mean())

@@ -18,8 +18,9 @@ from framevote.calibration import known_share, tempered
 from framevote.errors import ModelError, OutputError, UsageError
 from framevote.export import export_model
 from framevote.model_file import FORMAT, SUFFIX, Card, ModelFile, read_model_file
-from framevote.records import UNKNOWN, Features, Frame, Image, Scores, View
-from framevote.runtime import Answer, Device, Precision, Runtime, RuntimeName, open_runtime
+from framevote.records import UNKNOWN, Features, Frame, Image, Sampling, Scores, View
+from framevote.runtime import Answer, Device, KerasRuntime, Precision, Runtime, RuntimeName, open_runtime
+from framevote.sequences import Slide, Step, Stepper, Windowed, open_head
 
 IMAGENET = "imagenet"
 _EDITION = 1  # of the built-in model: raise it where its labels, its graph or its card change
@@ -40,6 +41,7 @@ class Classifier:
 
     def __init__(self, file: ModelFile, runtime: Runtime, known_only: bool = False) -> None:
         self.card, self.fingerprint, self.known_only, self._runtime = file.card, file.fingerprint, known_only, runtime
+        self._head = open_head(file, keras=isinstance(runtime, KerasRuntime)) if file.head else None
 
     def __repr__(self) -> str:
         return (
@@ -66,6 +68,11 @@ class Classifier:
         return self.card.view
 
     @property
+    def sampling(self) -> Sampling | None:
+        """How a model that sees order samples time; None for a model of single frames."""
+        return self.card.sampling
+
+    @property
     def precision(self) -> str:
         """`f32` or `bf16`: what the network computes in."""
         return self._runtime.precision
@@ -83,15 +90,104 @@ class Classifier:
     def stream(self, frames: Iterable[Frame]) -> Iterator[Scores]:
         """Yield the scores of consecutive frames in blocks of about 32 rows; memory does not grow with their number.
 
+        A model of single frames gives a row for each; one that sees order a row for each step of its own rate.
+
         Raises:
             UsageError: a frame is not of the model's size.
             ModelError: the model has no labels.
         """
-        if not self.card.labels:
-            raise ModelError(f"The model {self.name} is a backbone, which gives embeddings only. Expected one with labels: train it first.")
+        self._check_labels()
+        if self.card.sampling:
+            yield from self._slide(frames, self.card.sampling)
+            return
         for places, answer in _blocks(self._answers(frames)):
             times, durations, counts = (np.array(column, np.float64) for column in zip(*places, strict=True))
             yield Scores(self._values(answer), times, durations, counts, self.labels)
+
+    def clips(self, frames: Iterable[Frame]) -> Iterator[Scores]:
+        """Yield the scores of clips, one after another: of a model that sees order, a row for each `sampling.frames` frames.
+
+        Its time and duration are those of the first of them, so frames are timed by whoever makes the clips. Of a model of single
+        frames it is `stream`: a clip is one frame.
+        """
+        if not (sampling := self.card.sampling):
+            yield from self.stream(frames)
+            return
+        self._check_labels()
+        held: list[NDArray[np.float32]] = []
+        places: list[_Place] = []
+        for some, answer in _blocks(self._answers(frames)):
+            held.extend(answer.embedding)
+            places.extend(some)
+            if whole := len(held) // sampling.frames * sampling.frames:
+                windows = np.stack(held[:whole]).reshape(-1, sampling.frames, self.embedding)
+                yield self._told([Step(*place, 0) for place in places[: whole : sampling.frames]], windows)
+                del held[:whole], places[:whole]
+
+    def online(self) -> Callable[[Frame], Scores]:
+        """Return a function that takes the next frame of live video and gives the rows that are settled by it, often none.
+
+        Raises:
+            UsageError: the model's windows need frames that are still to come.
+        """
+        self._check_labels()
+        if not (sampling := self.card.sampling):
+            return lambda frame: Scores.join(self.stream([frame]), self.labels)
+        if not sampling.causal:
+            raise UsageError(
+                f"The model {self.name} sees {sampling.ahead * sampling.step:.2g} s ahead and cannot run live. "
+                "Train it with causal=True in the head, or label the whole video."
+            )
+        stepper, slide = Stepper(sampling.step), Slide(sampling)
+        embeddings: dict[int, NDArray[np.float32]] = {}
+
+        def step(frame: Frame) -> Scores:
+            for each in stepper.push(frame):
+                if isinstance(each, Step):
+                    slide.push(each, embeddings[each.pick])
+                    for old in [number for number in embeddings if number < each.pick]:
+                        del embeddings[old]
+                else:
+                    embeddings[max(embeddings, default=-1) + 1] = self.embed([each]).values[0]
+            return Scores.join((self._told(steps, windows) for steps, windows in slide.windows()), self.labels)
+
+        return step
+
+    def _check_labels(self) -> None:
+        if not self.card.labels:
+            raise ModelError(f"The model {self.name} is a backbone, which gives embeddings only. Expected one with labels: train it first.")
+
+    def _slide(self, frames: Iterable[Frame], sampling: Sampling) -> Iterator[Scores]:
+        """Yield a row for every step; the windows of about 32 steps go through the head at once."""
+        stepper, slide = Stepper(sampling.step), Slide(sampling)
+        steps: deque[Step] = deque()  # that wait for their embedding
+
+        def picked() -> Iterator[Frame]:
+            for frame in frames:
+                yield from _frames(stepper.push(frame), steps)
+            yield from _frames(stepper.finish(), steps)
+
+        first, held = 0, list[NDArray[np.float32]]()  # embeddings from the number `first` on
+        for _, answer in _blocks(self._answers(picked())):
+            held.extend(answer.embedding)
+            while steps and steps[0].pick < first + len(held):
+                step = steps.popleft()
+                slide.push(step, held[step.pick - first])
+                del held[: step.pick - first]
+                first = step.pick
+            for some, windows in slide.windows(least=_BLOCK):
+                yield self._told(some, windows)
+        for step in steps:  # that ended behind the last frame that was picked
+            slide.push(step, held[step.pick - first])
+        for some, windows in slide.windows(ended=True):
+            yield self._told(some, windows)
+
+    def _told(self, steps: list[Step], windows: NDArray[np.float32]) -> Scores:
+        """Return what the head says of windows (B, T, D), as rows."""
+        given: Windowed = self._head(windows)  # type: ignore[misc]
+        answer = Answer(given.probabilities, windows[:, 0], given.familiarity)
+        times, durations, counts = (np.array(column, np.float64) for column in zip(*((s.time, s.duration, s.frames) for s in steps)))
+        return Scores(self._values(answer), times, durations, counts, self.labels)
 
     def _values(self, answer: Answer) -> NDArray[np.float32]:
         """Return calibrated probabilities (B, C); with a last column for what is unknown, they are shares of what is known."""
@@ -137,6 +233,15 @@ class Classifier:
                 f"The model {self.name} takes frames of {self.view.width}×{self.view.height}. Received: {width}×{height}. "
                 "Open the video with open_video(path, view=model.view)."
             )
+
+
+def _frames(settled: Iterable[Frame | Step], steps: deque[Step]) -> Iterator[Frame]:
+    """Yield the frames among what is settled; the steps are put aside."""
+    for each in settled:
+        if isinstance(each, Step):
+            steps.append(each)
+        else:
+            yield each
 
 
 def _blocks(answers: Iterable[tuple[list[_Place], Answer]]) -> Iterator[tuple[list[_Place], Answer]]:

@@ -1,7 +1,7 @@
 """From a Keras model to a model file: `.keras` → SavedModel → OpenVINO, in a TensorFlow process of its own.
 
 TensorFlow is the way to OpenVINO whatever backend trained the model, and a process of its own keeps it out of the caller's.
-Before a file is called finished, OpenVINO's answers are compared with Keras's on two batch sizes.
+Before a file is called finished, OpenVINO's answers are compared with Keras's on two batch sizes, a head's on two lengths too.
 """
 
 import argparse
@@ -12,18 +12,20 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from framevote.assembly import Top, crowned, embedding_model
 from framevote.backbones import Backbone, classifying, find_backbone
 from framevote.engine import load_keras, load_openvino
 from framevote.errors import Error, ModelError, missing_extra
-from framevote.model_file import GRAPH, KERAS, OUTPUTS, Card, check_keras_file, write_model_file
+from framevote.model_file import GRAPH, HEAD_GRAPH, HEAD_KERAS, KERAS, OUTPUTS, Card, check_keras_file, write_model_file
 
 TOLERANCE = 1e-4
 _MOST_SECONDS = 1800
@@ -35,7 +37,14 @@ _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUD
 _PACKAGES = ("framevote", "keras", "tensorflow-cpu", "tensorflow", "openvino")
 
 
-def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | None = None) -> None:
+class HeadOfWindows(Protocol):
+    """What stands on windows of embeddings, and can write down its network (`framevote.heads`)."""
+
+    def save(self, path: Path) -> None:
+        """Write its `.keras` file."""
+
+
+def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | HeadOfWindows | None = None) -> None:
     """Write a model file.
 
     Args:
@@ -43,7 +52,7 @@ def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | Non
             backbone with its ImageNet top. Under a `top`, or where the card names no labels, only their embedding is taken.
         card: what the model is; the versions are filled in here.
         path: the `.fvm` file to write.
-        top: what is put on the source's embedding.
+        top: what is put on the source's embedding; where the card says how it samples time, a network of its own behind it.
 
     Raises:
         MissingExtra: Keras or TensorFlow is absent.
@@ -57,9 +66,9 @@ def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | Non
             raise missing_extra(package, "train", "Exporting a model")
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         if top:
-            top.save(Path(folder) / _TOP)
-        _run_tensorflow(source, Path(folder), bare=not card.labels)
-        _check_card(card, Path(folder) / GRAPH)
+            top.save(Path(folder) / (HEAD_KERAS if card.sampling else _TOP))
+        _run_tensorflow(source, Path(folder), bare=not card.labels or card.sampling is not None)
+        _check_card(card, Path(folder))
         write_model_file(path, replace(card, versions=_versions()), Path(folder))
 
 
@@ -73,18 +82,30 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _check_card(card: Card, graph: Path) -> None:
-    """Raise where the graph does not take the card's view, or does not give a probability for each of its labels."""
+def _check_card(card: Card, folder: Path) -> None:
+    """Raise where the graphs do not take the card's view, or do not give a probability for each of its labels."""
+    takes, given = _shapes(folder / GRAPH)
+    expected = f"[?,{card.view.height},{card.view.width},3]"
+    if card.sampling:
+        wide = given["embedding"].strip("[]").split(",")[1]
+        fits, (windows, given) = takes == expected, _shapes(folder / HEAD_GRAPH)
+        takes, expected = f"{takes} and {windows}", f"{expected} and [?,?,{wide}]"
+        if not fits:
+            raise ModelError(f"The card says pictures {expected}. Received a network with {takes}.")
+    if card.openness and "familiarity" not in given:
+        raise ModelError("The card says when a picture is unknown. Received a network without a familiarity; give it prototypes.")
+    gives, labels = given.get("probabilities", "none"), f"[?,{len(card.labels)}]" if card.labels else "none"
+    if (takes, gives) != (expected, labels):
+        raise ModelError(f"The card says pictures {expected} and labels {labels}. Received a network with {takes} and {gives}.")
+
+
+def _shapes(graph: Path) -> tuple[str, dict[str, str]]:
+    """Return the shape of a graph's input, and those of its outputs by name."""
     openvino = load_openvino()
 
     model = openvino.Core().read_model(graph)
     given = {name: port.partial_shape.to_string() for port in model.outputs for name in port.get_names()}
-    takes, gives = model.input().partial_shape.to_string(), given.get("probabilities", "none")
-    if card.openness and "familiarity" not in given:
-        raise ModelError("The card says when a picture is unknown. Received a network without a familiarity; give it prototypes.")
-    expected = (f"[?,{card.view.height},{card.view.width},3]", f"[?,{len(card.labels)}]" if card.labels else "none")
-    if (takes, gives) != expected:
-        raise ModelError(f"The card says pictures {expected[0]} and labels {expected[1]}. Received a network with {takes} and {gives}.")
+    return model.input().partial_shape.to_string(), given
 
 
 def _run_tensorflow(source: Path | Backbone, folder: Path, bare: bool) -> None:
@@ -135,20 +156,36 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _export(source: str, folder: Path, bare: bool) -> None:
+    _built(source, folder, bare)
+    model = _converted(folder / KERAS, folder / GRAPH, OUTPUTS[1 if bare else 0 : 2])
+    for batch in (1, 3):
+        compare(model, folder / GRAPH, _pictures(batch, model.input_shape[1:]))
+    if (folder / HEAD_KERAS).exists():
+        head = _converted(folder / HEAD_KERAS, folder / HEAD_GRAPH, OUTPUTS[:1])
+        for batch, frames in ((1, 16), (3, 9)):
+            windows = np.random.default_rng(batch).normal(size=(batch, frames, head.input_shape[2])).astype(np.float32)
+            compare(head, folder / HEAD_GRAPH, windows)
+
+
+def _converted(source: Path, graph: Path, outputs: Sequence[str]) -> Any:
+    """Write a `.keras` file as OpenVINO's graph, and return its Keras model."""
     keras = load_keras()
 
     openvino = load_openvino()
 
-    _built(source, folder, bare)
-    model = keras.models.load_model(folder / KERAS, compile=False, safe_mode=True)  # what is exported is what the file holds
+    check_keras_file(source, source.name)
+    model = keras.models.load_model(source, compile=False, safe_mode=True)  # what is exported is what the file holds
     with tempfile.TemporaryDirectory(prefix="framevote-") as saved:
         model.export(saved, format="tf_saved_model", verbose=False)
         converted = openvino.convert_model(saved)
-    _check_outputs(converted, bare)
+    _check_outputs(converted, outputs)
     converted.set_rt_info("saved_model", ["conversion_parameters", "input_model"])  # for a folder's name on this machine
-    openvino.save_model(converted, folder / GRAPH, compress_to_fp16=False)  # in f16, answers would differ by 1e-2
-    for batch in (1, 3):
-        compare(model, folder / GRAPH, batch)
+    openvino.save_model(converted, graph, compress_to_fp16=False)  # in f16, answers would differ by 1e-2
+    return model
+
+
+def _pictures(batch: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.random.default_rng(batch).integers(0, 256, (batch, *shape), dtype=np.uint8)
 
 
 def _built(source: str, folder: Path, bare: bool) -> None:
@@ -170,29 +207,30 @@ def _built(source: str, folder: Path, bare: bool) -> None:
     whole.save(folder / KERAS)
 
 
-def _check_outputs(converted: Any, bare: bool) -> None:
+def _check_outputs(converted: Any, outputs: Sequence[str]) -> None:
     named = {name for output in converted.outputs for name in output.get_names()}
-    if missing := [name for name in OUTPUTS[1 if bare else 0 : 2] if name not in named]:
+    if missing := [name for name in outputs if name not in named]:
         told, given = " and ".join(OUTPUTS[:2]), ", ".join(sorted(named))
         raise ModelError(f"A model for framevote has the outputs {told}. Received: {given}; {missing[0]} is missing.")
 
 
-def compare(model: Any, graph: Path, batch: int) -> None:
-    """Raise ModelError where OpenVINO's answers on made pictures are further than 1e-4 from Keras's."""
+def compare(model: Any, graph: Path, values: NDArray[Any]) -> None:
+    """Raise ModelError where OpenVINO's answers on made pictures, or windows, are further than 1e-4 from Keras's."""
     openvino = load_openvino()
 
-    shape = (batch, *model.input_shape[1:])
-    pictures = np.random.default_rng(batch).integers(0, 256, shape, dtype=np.uint8)
-    expected = model.predict(pictures, verbose=0)
-    if odd := [name for name, values in expected.items() if not np.isfinite(values).all()]:
+    expected = model.predict(values, verbose=0)
+    if odd := [name for name, given in expected.items() if not np.isfinite(given).all()]:
         raise ModelError(f"The network gives answers that are no numbers ({odd[0]}): its weights are damaged, or are no weights of it.")
     compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    received = compiled(pictures)
+    received = compiled(values)
     for name in expected:
         # An embedding has no fixed scale: what counts is the distance against its largest number.
         scale = max(1.0, float(np.abs(expected[name]).max()))
         if not (distance := float(np.abs(expected[name] - received[name]).max()) / scale) <= TOLERANCE:
-            raise ModelError(f"OpenVINO and Keras differ by {distance:.2g} in {name} with {batch} pictures; expected at most {TOLERANCE}.")
+            raise ModelError(
+                f"OpenVINO and Keras differ by {distance:.2g} in {name} with {len(values)} pictures or windows; "
+                f"expected at most {TOLERANCE}."
+            )
 
 
 if __name__ == "__main__":

@@ -4,19 +4,31 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from framevote.backbones.backbone import IMAGENET, Backbone, named
+from framevote.backbones.backbone import IMAGENET, NOTHING, Backbone, named
 from framevote.backbones.hub import PREFIX, find_preset
 from framevote.backbones.imagenet import WEIGHTS_VERSION, lite0_weights
 from framevote.backbones.table import NETWORKS, weights_file, weights_folder
 from framevote.errors import MissingExtra, ModelError
-from framevote.parts import build
+from framevote.parts import build, parse
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["IMAGENET", "AlexNet", "Backbone", "Listed", "SqueezeNet", "classifying", "efficientnet_lite0", "find_backbone", "listed"]
+__all__ = [
+    "IMAGENET",
+    "AlexNet",
+    "Backbone",
+    "Listed",
+    "Pixels",
+    "SqueezeNet",
+    "classifying",
+    "efficientnet_lite0",
+    "find_backbone",
+    "listed",
+]
 
 _LITE0 = ("efficientnet_lite0", 224, 3.4, "Tan and Le, 2020")
 _ALEXNET = ("AlexNet", 224, 57.0, "Krizhevsky, 2014")
@@ -33,8 +45,13 @@ def find_backbone(text: str | Backbone) -> Backbone:
     """
     if isinstance(text, str) and text.strip().startswith(PREFIX):
         return find_preset(text)
-    found: Backbone = build("backbone", text)
-    return found
+    if not isinstance(text, str) or "regions" not in text:
+        found: Backbone = build("backbone", text)
+        return found
+    name, positional, named_ = parse(text)
+    cells = named_.pop("regions", 0)
+    told = [*map(repr, positional), *(f"{key}={value!r}" for key, value in named_.items())]
+    return find_backbone(f"{name}({', '.join(told)})").by_region(cells)
 
 
 def efficientnet_lite0(size: int = 224, weights: str | None = IMAGENET, fit: str = "centre") -> Backbone:
@@ -50,6 +67,22 @@ def AlexNet(size: int = 224, weights: str | None = IMAGENET, fit: str = "centre"
 def SqueezeNet(size: int = 224, weights: str | None = IMAGENET, fit: str = "centre") -> Backbone:  # noqa: N802 - its real name
     """0.7 million parameters, 224×224 pixels (Iandola et al., 2016); version 1.1, takes Keras's and torchvision's weights."""
     return named("SqueezeNet", _make_squeezenet, size, weights, fit, own_size=224)
+
+
+def Pixels(size: int = 64, fit: str = "squash") -> Backbone:  # noqa: N802 - a part's name
+    """No network: a small picture as it is, in grey, for heads that see motion end to end; nothing to fetch."""
+    plain = named("Pixels", _make_pixels, size, None, fit, own_size=64, least=8)
+    told = [f"{key}={value!r}" for key, value, usual in (("size", size, 64), ("fit", fit, "squash")) if value != usual]
+    return replace(plain, weights=NOTHING, text=f"Pixels({', '.join(told)})" if told else "Pixels")
+
+
+def _make_pixels(backbone: Backbone) -> "keras.Model":
+    import keras  # noqa: PLC0415 - heavy
+
+    pictures = keras.Input((backbone.view.height, backbone.view.width, 3), dtype="uint8", name="image")
+    bright = keras.layers.Rescaling(1 / 64, offset=-2, name="rescaling")(pictures)
+    grey = keras.ops.mean(bright, axis=3)
+    return keras.Model(pictures, keras.layers.Flatten(name="pixels")(grey), name="pixels")
 
 
 def _make_lite0(backbone: Backbone) -> "keras.Model":

@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 IMAGENET = "imagenet"
+NOTHING = "nothing"  # the weights of a network that has none to learn
 CROP = 0.875  # what ImageNet's models are judged with: 224 pixels out of 256
 
 
@@ -30,6 +31,7 @@ class Backbone:
         options: what else its maker was given, such as `alpha`.
         make: what builds the model.
         edition: raised where the same text gives other answers than before.
+        regions: cells of a side that its last grid is pooled to; 0 gives its own embedding.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Backbone:
     make: Callable[["Backbone"], Any] = field(compare=False)
     options: tuple[tuple[str, Any], ...] = ()
     edition: str = "1"
+    regions: int = 0
 
     def __repr__(self) -> str:
         return self.text
@@ -52,7 +55,26 @@ class Backbone:
         """
         if importlib.util.find_spec("keras") is None:
             raise missing_extra("keras", "train", f"The backbone {self.name}")
-        return self.make(self)
+        if not self.regions:
+            return self.make(self)
+        from framevote.backbones.regions import regional  # noqa: PLC0415 - heavy: it imports Keras
+
+        return regional(self.make(self), self.regions, self.name)
+
+    def by_region(self, cells: int) -> "Backbone":
+        """Return the backbone that gives its last grid as cells × cells regions, (N, cells × cells × channels); 0 leaves it as it is.
+
+        Raises:
+            PartError: cells that are no whole number, or a backbone whose text names no part.
+        """
+        if type(cells) is not int or not 0 <= cells <= 64:
+            raise PartError(f"{self.name} takes regions: cells of a side, from 0 to 64. Received: regions={cells!r}.")
+        if cells == self.regions:
+            return self
+        if self.regions or ":" in self.text:
+            raise PartError(f"{self.text} cannot be pooled by region. Expected a backbone as it is; give the head regions=0.")
+        opened = f"{self.text[:-1]}, " if self.text.endswith(")") else f"{self.text}("
+        return replace(self, regions=cells, text=f"{opened}regions={cells})")
 
     @property
     def fingerprint(self) -> str:
@@ -61,7 +83,7 @@ class Backbone:
         Raises:
             ModelError: the file cannot be read.
         """
-        content = "" if self.weights in (None, IMAGENET) else file_digest(Path(str(self.weights)))
+        content = "" if self.weights in (None, IMAGENET, NOTHING) else file_digest(Path(str(self.weights)))
         return hashlib.sha256("\n".join((self.text, self.edition, content)).encode()).hexdigest()[:12]
 
 

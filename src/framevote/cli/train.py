@@ -23,7 +23,10 @@ def train(
         Path, typer.Argument(help="Class folders of photos or clips, or a manifest (.csv .jsonl .parquet).", show_default=False)
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write (.fvm).", show_default=False)],
-    backbone: Annotated[str, typer.Option(help="The network below. `framevote models` lists what there is.")] = "efficientnet_lite0",
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="The network below. `framevote models` lists what there is.", show_default="efficientnet_lite0"),
+    ] = None,
     weights: Annotated[
         str | None, typer.Option(help="The backbone's weights: a file, or none for random ones.", show_default="its ImageNet weights")
     ] = None,
@@ -33,7 +36,11 @@ def train(
         str | None,
         typer.Option(help="A column, or a regular expression on the path: what shares its match is never split.", show_default="the file"),
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="How many frames of a clip to look at, spread evenly over it.")] = 16,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames of a clip, or of a window, to look at, spread evenly.")] = 16,
+    window: Annotated[
+        float | None,
+        typer.Option(help="Heads that see order: the seconds that they look at.", show_default="the clips' median, 4 at most"),
+    ] = None,
     fine_tune: Annotated[int, typer.Option(min=0, help="Let the last N layers of the backbone learn too.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Fine-tuning: at most so many rounds.", show_default="8")] = None,
     rate: Annotated[float | None, typer.Option(help="Fine-tuning: the highest learning rate.", show_default="0.0003")] = None,
@@ -88,6 +95,7 @@ def train(
             layout=layout,
             group_by=group_by,
             frames=frames,
+            window=window,
             seed=seed,
             precision=precision,
             run=run,
@@ -133,10 +141,11 @@ def _check_unasked(values: Iterable[object]) -> None:
             raise UsageError(f"{told} is an option of fine-tuning, which is not asked for. Add --fine-tune N, or leave {told} out.")
 
 
-def _weighted(backbone: str, weights: str | None) -> str:
+def _weighted(backbone: str | None, weights: str | None) -> str | None:
     """Return a backbone's text with its weights."""
     if weights is None:
         return backbone
+    backbone = backbone or "efficientnet_lite0"
     if ":" in backbone.partition("(")[0]:
         raise UsageError(
             f"A KerasHub preset brings its own weights. Received: --backbone {backbone} --weights {weights}; leave --weights out."

@@ -11,10 +11,10 @@ from framevote.records.checking import check, frozen
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Embeddings of the frames of items.
+    """Embeddings of the frames of items, or of windows of frames.
 
     Attributes:
-        values: float32 (R, D).
+        values: float32 (R, D), or (R, T, D) where a row is a window of T frames.
         owners: (R,), the item that each row belongs to; in order, each item has at least one.
         items: how many items there are.
     """
@@ -26,13 +26,31 @@ class Rows:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", frozen(self.values, np.float32))
         object.__setattr__(self, "owners", frozen(self.owners, np.intp))
-        check(self.values.ndim == 2 and len(self.values) == len(self.owners), "Rows", "values (R, D) and owners (R,)", self.values.shape)
+        check(
+            self.values.ndim in (2, 3) and len(self.values) == len(self.owners),
+            "Rows",
+            "values (R, D) or (R, T, D) and owners (R,)",
+            self.values.shape,
+        )
         held = np.bincount(self.owners, minlength=self.items)
         check(len(held) == self.items and bool(held.all()), "Rows", f"rows for each of {self.items} items", len(held))
         check(bool(np.all(np.diff(self.owners) >= 0)), "Rows", "owners in order", self.owners)
 
     def __repr__(self) -> str:
-        return f"Rows({len(self.values)} of {self.items} items × {self.values.shape[1]} numbers)"
+        return f"Rows({len(self.values)} of {self.items} items × {self.values.shape[-1]} numbers)"
+
+    @property
+    def frames(self) -> "Rows":
+        """The frames, one by one; of windows, each window's in turn."""
+        if self.values.ndim == 2:
+            return self
+        _, length, size = self.values.shape
+        return Rows(self.values.reshape(-1, size), np.repeat(self.owners, length), self.items)
+
+    @property
+    def described(self) -> NDArray[np.float32]:
+        """One embedding (R, D) of each row: of a window, the mean of its frames'."""
+        return self.values if self.values.ndim == 2 else self.values.mean(axis=1)
 
     @property
     def weights(self) -> NDArray[np.float64]:

@@ -1,9 +1,10 @@
 """How a temporal head learns: one network, built and compiled once for all folds, and set back before each."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,6 @@ from framevote.records import FloatArray
 if TYPE_CHECKING:
     import keras
 
-    from framevote.heads.temporal import TemporalHead
-
 _BATCH = 64  # at most; of few windows fewer, so that an epoch has some steps
 _LEAST_BATCH = 8
 _STEPS = 8
@@ -24,6 +23,21 @@ _PREDICT = 256
 _DECAY = 0.01  # AdamW's
 _SMOOTHING = 0.1  # of the labels (Szegedy et al., 2016): few clips, and people who are new
 _WARM = 0.1  # share of the epochs in which the rate rises
+
+
+class Learner(Hashable, Protocol):
+    """A head whose network learns: see `framevote.heads.TemporalHead`."""
+
+    @property
+    def epochs(self) -> int:
+        """Rounds through the data."""
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate."""
+
+    def network(self, size: int, classes: int, several: bool) -> "keras.Model":
+        """Return the network, new."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +64,7 @@ class FittedWindows:
         prototypes: float32 (D, K), by which familiarity is measured: the largest cosine of the window's mean embedding with one.
     """
 
-    head: "TemporalHead"
+    head: Learner
     size: int
     classes: int
     several: bool
@@ -97,7 +111,7 @@ class FittedWindows:
         keras.Model(model.input, outputs, name=model.name).save(path)
 
 
-def learned(head: "TemporalHead", course: Course) -> FittedWindows:
+def learned(head: Learner, course: Course) -> FittedWindows:
     """Return a head fitted to windows.
 
     Raises:
@@ -112,10 +126,10 @@ def learned(head: "TemporalHead", course: Course) -> FittedWindows:
 class _Workshop:
     """A head's network, compiled; each course begins where the first began."""
 
-    def __init__(self, head: "TemporalHead", size: int, classes: int, several: bool) -> None:
+    def __init__(self, head: Learner, size: int, classes: int, several: bool) -> None:
         keras = load_keras()
         self.head, self._shape = head, (size, classes, several)
-        self.model: keras.Model = head.network(*self._shape)
+        self.model: Any = head.network(*self._shape)
         seen = self.model.get_layer("seen").output
         self._eye = keras.Model(self.model.input, seen)
         self._mind = keras.Model(seen, self.model.output)
@@ -175,6 +189,6 @@ def _standard(values: FloatArray) -> list[NDArray[np.float64]]:
 
 
 @lru_cache(maxsize=1)
-def _workshop(head: "TemporalHead", size: int, classes: int, several: bool) -> _Workshop:
+def _workshop(head: Learner, size: int, classes: int, several: bool) -> _Workshop:
     """Return the workshop of a head; the last one is kept, since folds follow one another and compiling takes seconds."""
     return _Workshop(head, size, classes, several)

@@ -34,8 +34,8 @@ def looked(window: Any, look: str) -> Any:
     names = look.split("+")
     seen = {"embedding": window}
     if names != ["embedding"]:
-        centred = layers.Subtract(name="less_mean")([window, layers.GlobalAveragePooling1D(keepdims=True, name="clip_mean")(window)])
-        spread = ops.sqrt(ops.mean(ops.square(centred), axis=1, keepdims=True)) + FLOOR
+        centred = window - ops.mean(window, axis=[1], keepdims=True)
+        spread = ops.sqrt(ops.mean(ops.square(centred), axis=[1], keepdims=True)) + FLOOR
         seen["centred"] = centred / spread
     if "change" in names:
         before, after = layers.Cropping1D((0, 1), name="before")(window), layers.Cropping1D((1, 0), name="after")(window)

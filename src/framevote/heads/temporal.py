@@ -29,6 +29,12 @@ REGIONS = 3
 """Cells of a side unless told otherwise: where a hand is tells more than that there is one (recipes/README.md)."""
 
 
+def check_whole(owner: str, key: str, value: object, least: int, most: int) -> None:
+    """Raise PartError where a value is no whole number in its bounds."""
+    if type(value) is not int or not least <= value <= most:
+        raise PartError(f"{owner} takes {key}: a whole number from {least} to {most}. Received: {key}={value!r}")
+
+
 @dataclass(frozen=True, repr=False)
 class TemporalHead(Head):
     """Base of the heads that see order.
@@ -59,13 +65,15 @@ class TemporalHead(Head):
     def __post_init__(self) -> None:
         name = type(self).__name__
         check_look(name, self.look)
-        whole = {"units": (self.units, 1, 4096), "regions": (self.regions, 0, 64), "epochs": (self.epochs, 1, 10_000)}
-        for key, (value, least, most) in whole.items():
-            if type(value) is not int or not least <= value <= most:
-                raise PartError(f"{name} takes {key}: a whole number from {least} to {most}. Received: {key}={value!r}")
-        for key, value, most in (("dropout", self.dropout, 0.95), ("rate", self.rate, 1.0)):
-            if type(value) not in (int, float) or not 0 <= value <= most or (key == "rate" and value == 0):
-                raise PartError(f"{name} takes {key}: a number above 0, up to {most}. Received: {key}={value!r}")
+        for key, whole, least, most in (
+            ("units", self.units, 1, 4096),
+            ("regions", self.regions, 0, 64),
+            ("epochs", self.epochs, 1, 10_000),
+        ):
+            check_whole(name, key, whole, least, most)
+        for key, value, over in (("dropout", self.dropout, 0.95), ("rate", self.rate, 1.0)):
+            if type(value) not in (int, float) or not 0 <= value <= over or (key == "rate" and value == 0):
+                raise PartError(f"{name} takes {key}: a number above 0, up to {over}. Received: {key}={value!r}")
         if not isinstance(self.causal, bool):
             raise PartError(f"{name} takes causal: True or False. Received: causal={self.causal!r}")
 
@@ -111,7 +119,6 @@ class TemporalHead(Head):
     def describe(self, seen: Any) -> Any:
         """Return what the layers make of what they see: a description (N, U)."""
 
-
     def _projected(self, seen: Any) -> Any:
         """Return what is looked at in `units` numbers a frame; some of it is hidden while learning, over the whole window at once."""
         layers = load_keras().layers
@@ -140,8 +147,8 @@ class MLP(TemporalHead):
         """Return the mean over time, and the logarithm of the spread, of what is looked at: (N, 2 × D × looks)."""
         keras = load_keras()
         seen = looked(window, self.look)
-        mean = keras.ops.mean(seen, axis=1)
-        spread = keras.ops.log(keras.ops.sqrt(keras.ops.var(seen, axis=1)) + LEAST_SPREAD)
+        mean = keras.ops.mean(seen, axis=[1])
+        spread = keras.ops.log(keras.ops.sqrt(keras.ops.var(seen, axis=[1])) + LEAST_SPREAD)
         return keras.layers.Concatenate(name="moments")([mean, spread])
 
     def describe(self, seen: Any) -> Any:
@@ -208,8 +215,7 @@ class TemporalConv(TemporalHead):
     def __post_init__(self) -> None:
         super().__post_init__()
         for key, value in (("kernel", self.kernel), ("layers", self.layers)):
-            if type(value) is not int or not 1 <= value <= 64:
-                raise PartError(f"TemporalConv takes {key}: a whole number from 1 to 64. Received: {key}={value!r}")
+            check_whole("TemporalConv", key, value, 1, 64)
 
     def describe(self, seen: Any) -> Any:
         """Return the mean and the largest over time of what the convolutions find."""
@@ -241,8 +247,7 @@ class Transformer(TemporalHead):
     def __post_init__(self) -> None:
         super().__post_init__()
         for key, value in (("heads", self.heads), ("layers", self.layers)):
-            if type(value) is not int or not 1 <= value <= 64:
-                raise PartError(f"Transformer takes {key}: a whole number from 1 to 64. Received: {key}={value!r}")
+            check_whole("Transformer", key, value, 1, 64)
         if self.units % self.heads:
             raise PartError(f"Transformer takes units that its heads can share out. Received: units={self.units}, heads={self.heads}")
 

@@ -23,7 +23,7 @@ from framevote.calibration import (
     tempered,
 )
 from framevote.features import Rows
-from framevote.heads import Average, fit_prototypes
+from framevote.heads import Fitted, Head, fit_prototypes
 from framevote.metrics import expected_calibration_error
 from framevote.model_file import Openness
 from framevote.records import UNKNOWN, FloatArray
@@ -49,16 +49,16 @@ class Material:
     several: bool
     seed: int = 0
 
-    def fit(self, head: Average, items: NDArray[np.intp], strength: float) -> Top:
+    def fit(self, head: Head, items: NDArray[np.intp], strength: float) -> Fitted:
         """Return the head fitted to some items."""
         own = self.rows.of(items)
         targets = self.targets[self.rows.owners[own]]
-        return head(self.rows.values[own], targets, self.rows.weights[own], self.several, strength)
+        return head(self.rows.values[own], targets, self.rows.weights[own], self.several, strength, self.seed)
 
     def prototypes(self, items: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the prototypes (D, K) of some items."""
         own = self.rows.of(items)
-        return fit_prototypes(self.rows.values[own], self.targets[self.rows.owners[own]], self.seed)
+        return fit_prototypes(self.rows.described[own], self.targets[self.rows.owners[own]], self.seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class HeldOut:
     temperature: float
 
 
-def cross_fit(material: Material, head: Average, folds: Sequence[Fold], familiar: bool = True) -> HeldOut:
+def cross_fit(material: Material, head: Head, folds: Sequence[Fold], familiar: bool = True) -> HeldOut:
     """Fit the head anew without each fold, and return what it says of that fold.
 
     Args:
@@ -123,7 +123,7 @@ def _gains(held: HeldOut, material: Material) -> bool:
     return after < before
 
 
-def _said(material: Material, head: Average, folds: Sequence[Fold], strength: float) -> NDArray[np.float64]:
+def _said(material: Material, head: Head, folds: Sequence[Fold], strength: float) -> NDArray[np.float64]:
     """Return the probabilities (H, C) of the held-out rows, fold by fold."""
     return np.concatenate(
         [material.fit(head, train, strength).probabilities(material.rows.values[material.rows.of(held)]) for train, held in folds]
@@ -133,10 +133,10 @@ def _said(material: Material, head: Average, folds: Sequence[Fold], strength: fl
 def _familiarity(material: Material, folds: Sequence[Fold], familiar: bool) -> NDArray[np.float64]:
     if not familiar:
         return np.full(sum(len(material.rows.of(held)) for _, held in folds), np.nan)
-    found = []
+    found, described = [], material.rows.described
     for train, held in folds:
-        top = Top(np.zeros((material.rows.values.shape[1], 0)), np.zeros(0), prototypes=material.prototypes(train))
-        found.append(top.familiarity(material.rows.values[material.rows.of(held)]))
+        top = Top(np.zeros((described.shape[1], 0)), np.zeros(0), prototypes=material.prototypes(train))
+        found.append(top.familiarity(described[material.rows.of(held)]))
     return np.concatenate(found)
 
 

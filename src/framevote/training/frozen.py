@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.assembly import Top
 from framevote.calibration import tempered
 from framevote.export import export_model
+from framevote.heads import Fitted
 from framevote.model_file import Card
 from framevote.splits import FOLDS, random_folds
 from framevote.training.cross_fitting import HeldOut, calibrated, cross_fit, figures, openness_of, thresholds_of
@@ -26,7 +26,7 @@ def train_frozen(plan: Plan, prepared: Prepared) -> None:
         top = top.with_prototypes(material.prototypes(sides.learned))
     card = replace(
         card_of(plan, prepared, held),
-        head=repr(replace(plan.head, strength=held.strength)),
+        head=repr(plan.head.at(held.strength)),
         metrics={**measured(prepared, held, top), **by_chance(plan, prepared, held)},
     )
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
@@ -47,12 +47,13 @@ def card_of(plan: Plan, prepared: Prepared, held: HeldOut) -> Card:
         several=dataset.several,
         thresholds=thresholds_of(held, material),
         openness=openness_of(held, material, dataset.labels),
-        frames=plan.frames,
+        frames=prepared.sampling.frames if prepared.sampling else plan.frames,
+        sampling=prepared.sampling,
         training=summary(prepared),
     )
 
 
-def measured(prepared: Prepared, held: HeldOut, top: Top) -> dict[str, Any]:
+def measured(prepared: Prepared, held: HeldOut, top: Fitted) -> dict[str, Any]:
     """Return what was found on the items that the data keep for testing; where they keep none, on those that were held out in turn."""
     material, tested = prepared.material, prepared.sides.tested
     if not len(tested):
@@ -60,7 +61,7 @@ def measured(prepared: Prepared, held: HeldOut, top: Top) -> dict[str, Any]:
     return {"on": "the test side that the data name", **figures_on(top, tested, held.temperature, prepared)}
 
 
-def figures_on(top: Top, items: NDArray[np.intp], temperature: float, prepared: Prepared) -> dict[str, Any]:
+def figures_on(top: Fitted, items: NDArray[np.intp], temperature: float, prepared: Prepared) -> dict[str, Any]:
     """Return what a top at a temperature is worth on items that it has not seen."""
     material = prepared.material
     rows = material.rows.of(items)
@@ -72,6 +73,8 @@ def figures_on(top: Top, items: NDArray[np.intp], temperature: float, prepared: 
 def by_chance(plan: Plan, prepared: Prepared, held: HeldOut) -> dict[str, Any]:
     """Return what a random split would have shown, beside which the honest figure stands."""
     random = random_folds(prepared.dataset, FOLDS, plan.seed)
-    found = cross_fit(prepared.material, replace(plan.head, strength=held.strength), random, familiar=False)
+    if plan.head.temporal:  # one part will do: each costs seconds
+        random = random[:1]
+    found = cross_fit(prepared.material, plan.head.at(held.strength), random, familiar=False)
     told = figures(found, calibrated(found, prepared.material), prepared.material)
     return {f"random_split_{name}": told[name] for name in ("accuracy", "mean_average_precision") if name in told}

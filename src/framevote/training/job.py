@@ -12,7 +12,7 @@ from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
 from framevote.engine import load_keras
 from framevote.errors import InputError, OutputError, PartError, UsageError, missing_extra
 from framevote.files import check_free, check_open
-from framevote.heads import Average, check_size
+from framevote.heads import Head, R2Plus1D, check_size
 from framevote.model_file import SUFFIX, Card, read_model_file
 from framevote.parts import build
 from framevote.runtime import Precision
@@ -23,6 +23,7 @@ from framevote.training.tuned import train_tuned
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_HEAD = "Average()"
+PIXELS = "Pixels"
 _PACKAGES = {"sklearn": "scikit-learn", "diskcache": "diskcache", "keras": "keras", "tensorflow": "tensorflow-cpu"}
 
 
@@ -47,12 +48,13 @@ def train(
     data: str | Path | Dataset,
     path: str | Path,
     *,
-    backbone: str | Backbone = DEFAULT_BACKBONE,
-    head: str | Average = DEFAULT_HEAD,
+    backbone: str | Backbone | None = None,
+    head: str | Head = DEFAULT_HEAD,
     fine_tuning: FineTuning | None = None,
     layout: str = "auto",
     group_by: str | None = None,
     frames: int = FRAMES,
+    window: float | None = None,
     seed: int = 0,
     precision: Precision = "auto",
     run: str | Path | None = None,
@@ -68,12 +70,13 @@ def train(
     Args:
         data: a folder or a list of items in one of the layouts of `framevote.datasets`, or a data set.
         path: the `.fvm` file to write.
-        backbone: the network below, as a part, its text, or a KerasHub preset.
+        backbone: the network below, as a part, its text, or a KerasHub preset; None takes what the head is made for.
         head: what learns the classes.
         fine_tuning: how the backbone's last layers learn; None leaves it as it is.
         layout: what the data are to be read as.
         group_by: a regular expression or a column: items that share its match stay on one side of every split.
-        frames: how many frames of a clip are looked at.
+        frames: how many frames of a clip are looked at; for a head that sees order, of a window.
+        window: seconds of a window, for a head that sees order; None takes the clips' median length, 4 at most.
         seed: of everything that is drawn; the same seed gives the same model twice on one machine.
         precision: what the embeddings are computed in.
         run: the folder in which fine-tuning is written down; None is `NAME.run` beside the model file.
@@ -90,11 +93,12 @@ def train(
     began, watch = time.monotonic(), watch or Watch()
     target = _target(path, overwrite)
     part = build("head", head)
-    if not isinstance(part, Average):
+    if not isinstance(part, Head):
         raise PartError(f"Expected a head, as an object or as text such as {DEFAULT_HEAD}. Received: {head!r}")
     _check_numbers(frames, seed)
+    _check_window(part, window, fine_tuning)
     _check_packages()
-    below = find_backbone(backbone)
+    below = backbone_for(part, backbone)
     if below.weights is None and fine_tuning is None:
         raise UsageError(f"{below} has random weights, which tell nothing apart. Fine-tune it (--fine-tune N), or give it weights.")
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
@@ -102,7 +106,7 @@ def train(
     if fine_tuning:
         load_keras("Fine-tuning")  # a backend that is none is told before the data are embedded
     where = Path(run) if run else target.with_suffix(".run")
-    plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch)
+    plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch, window)
     watch.notify(_told(dataset))
     prepared = prepare(plan, backbone_file(below, watch.notify))
     problems = prepared.dataset.problems
@@ -125,6 +129,32 @@ def _target(path: str | Path, overwrite: bool) -> Path:
     except OutputError as error:
         raise UsageError(str(error)) from error
     return target
+
+
+def backbone_for(head: Head, backbone: str | Backbone | None = None) -> Backbone:
+    """Return the backbone that a head stands on, with the regions that it looks at.
+
+    Raises:
+        PartError: a backbone that the head cannot stand on.
+    """
+    if isinstance(head, R2Plus1D):
+        below = find_backbone(backbone or PIXELS)
+        if below.name != PIXELS:
+            raise PartError(f"R2Plus1D sees motion in the pixels themselves. Expected the backbone {PIXELS}, or none. Received: {below}")
+        return below
+    below = find_backbone(backbone or DEFAULT_BACKBONE)
+    return below if below.regions or below.name == PIXELS else below.by_region(head.regions)
+
+
+def _check_window(head: Head, window: float | None, fine_tuning: FineTuning | None) -> None:
+    if head.temporal and fine_tuning:
+        raise UsageError(f"{head} learns on frozen embeddings. Fine-tune with --head Average(), or leave --fine-tune out.")
+    if window is None:
+        return
+    if not head.temporal:
+        raise UsageError(f"{head} looks at single frames, which have no window. Leave --window out, or give a head such as TemporalConv().")
+    if not 0 < window < 3600:
+        raise UsageError(f"A window is some seconds long, above 0 and below 3600. Received: {window!r}")
 
 
 def _check_numbers(frames: int, seed: int) -> None:

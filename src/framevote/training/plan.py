@@ -13,13 +13,15 @@ from framevote.classifier import Classifier
 from framevote.datasets import Dataset
 from framevote.errors import InputError
 from framevote.features import Done, Embedded, embed_items
-from framevote.heads import Average, minutes
+from framevote.heads import Head, TemporalHead, minutes
 from framevote.model_file import ModelFile
+from framevote.records import Sampling
 from framevote.runtime import Precision, open_runtime
 from framevote.splits import FOLDS, Fold, folds, merged_groups, near_duplicates
 from framevote.training.cross_fitting import Material
 from framevote.training.fine_tuning import FineTuning
 from framevote.training.learning import Progress
+from framevote.training.windows import joined, windows_of
 
 WARNINGS = ("leak", "contradiction")
 """What of `Prepared` a card warns of."""
@@ -49,13 +51,14 @@ class Plan:
     dataset: Dataset
     path: Path
     backbone: Backbone
-    head: Average
+    head: Head
     fine_tuning: FineTuning | None
     frames: int
     seed: int
     precision: Precision
     run: Path
     watch: Watch = field(default_factory=Watch)
+    window: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,7 @@ class Prepared:
         groups: (N,), what stays together, look-alikes merged.
         sides: what is learned, held out and tested.
         leak: what is wrong with the sides that the data name, in a sentence; else empty.
+        sampling: how time is sampled, for a head that sees order; else None.
         contradiction: which items look the same and have different labels, in a sentence; else empty.
     """
 
@@ -98,6 +102,7 @@ class Prepared:
     sides: Sides
     leak: str
     contradiction: str
+    sampling: Sampling | None = None
 
 
 def prepare(plan: Plan, file: ModelFile) -> Prepared:
@@ -106,15 +111,25 @@ def prepare(plan: Plan, file: ModelFile) -> Prepared:
     Raises:
         InputError: a class cannot be read, or cannot be tested without a leak.
     """
-    seen = embed_items(plan.dataset.items, Classifier(file, open_runtime(file, plan.precision)), plan.frames, plan.watch.embedded)
+    seen, sampling = _embedded(plan, Classifier(file, open_runtime(file, plan.precision)))
     dataset = _readable(plan.dataset, seen)
     # To a network of random weights everything looks the same.
-    alike, differing = near_duplicates(seen.rows) if plan.backbone.weights else (), list[NDArray[np.intp]]()
+    alike, differing = near_duplicates(seen.rows.frames) if plan.backbone.weights else (), list[NDArray[np.intp]]()
     groups = merged_groups([item.group for item in dataset.items], _noted(alike, dataset, differing))
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
     _tell_time(plan, material, len(sides.folds))
-    return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups), _contradiction(dataset, differing))
+    return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups), _contradiction(dataset, differing), sampling)
+
+
+def _embedded(plan: Plan, model: Classifier) -> tuple[Embedded, Sampling | None]:
+    """Return the items' frames, or for a head that sees order their windows and how these sample time."""
+    if not isinstance(plan.head, TemporalHead):
+        return embed_items(plan.dataset.items, model, plan.frames, plan.watch.embedded), None
+    windows = windows_of(plan.dataset, plan.frames, plan.window, plan.head.causal)
+    sampling = windows.sampling
+    plan.watch.notify(f"Windows of {sampling.frames} frames in {sampling.seconds:.2g} s")
+    return joined(windows, embed_items(windows.pieces, model, sampling.frames, plan.watch.embedded)), sampling
 
 
 def _noted(pairs: Iterable[NDArray[np.intp]], dataset: Dataset, differing: list[NDArray[np.intp]]) -> Iterator[NDArray[np.intp]]:

@@ -13,7 +13,7 @@ from framevote.calibration import fit_temperature
 from framevote.classifier import Classifier
 from framevote.datasets import Problem
 from framevote.engine import load_keras
-from framevote.errors import InputError
+from framevote.errors import InputError, UsageError
 from framevote.export import export_model
 from framevote.features import embed_items
 from framevote.model_file import Card, read_model_file
@@ -37,7 +37,10 @@ def train_tuned(plan: Plan, prepared: Prepared) -> tuple[Problem, ...]:
     train, validation, test = three_sides(prepared, plan.seed)
     first = cross_fit(prepared.material, plan.head, [(train, validation)], familiar=False)
     # At its temperature, so that the state before learning is compared by what it knows and not by how loud it says so.
-    head = cooled(prepared.material.fit(plan.head, train, first.strength), first.temperature)
+    fitted = prepared.material.fit(plan.head, train, first.strength)
+    if not isinstance(fitted, Top):
+        raise UsageError(f"{plan.head} learns on frozen embeddings. Fine-tune with --head Average().")
+    head = cooled(fitted, first.temperature)
     first = replace(first, temperature=1.0)
     problems: list[Problem] = []
     with tempfile.TemporaryDirectory(prefix="framevote-") as name:

@@ -1,0 +1,56 @@
+"""Clips as a head that sees order takes them: the same number of frames of each, and long ones in pieces."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.datasets.items import Item
+from framevote.datasets.looking import frames_of
+from framevote.errors import InputError
+from framevote.records import Frame, View
+from framevote.video import probe
+
+MOST_PIECES = 8
+"""Windows of one clip that are learned from, spread evenly over it."""
+
+
+def length_of(item: Item) -> float:
+    """Return how many seconds a clip lasts; 0 where the file does not say.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    if item.end is not None:
+        return item.end - item.start
+    return max(probe(item.path).duration - item.start, 0.0)
+
+
+def pieces_of(item: Item, seconds: float, length: float) -> list[Item]:
+    """Return the windows of a clip that are looked at: the whole of one that is shorter than two, else several of `seconds` each."""
+    count = min(int(length / seconds + 1e-9), MOST_PIECES)
+    if count < 2:
+        return [item]
+    starts = item.start + np.linspace(0, length - seconds, count)
+    return [replace(item, start=float(start), end=float(start) + seconds) for start in starts]
+
+
+def spread(held: int, frames: int) -> NDArray[np.intp]:
+    """Return which of `held` frames are shown at `frames` even moments: a clip of few frames shows some for longer."""
+    return np.asarray((np.arange(frames) + 0.5) * held / frames, np.intp)
+
+
+def clips_of(item: Item, seconds: float, frames: int, view: View) -> Iterator[Sequence[Frame]]:
+    """Yield the windows of a clip, each as so many frames.
+
+    Raises:
+        InputError: it is a photo, cannot be read, or shows a single frame: there is no order to see.
+    """
+    if item.kind == "photo":
+        raise InputError(f"{item.path} is a photo. Expected a video: the model looks at how {frames} frames follow one another.")
+    for piece in pieces_of(item, seconds, length_of(item)):
+        held = list(frames_of(piece, view, frames))
+        if len(held) < 2:
+            raise InputError(f"{item.path} shows {len(held)} frame where the model looks at {frames}. Expected at least two.")
+        yield [held[place] for place in spread(len(held), frames)]

@@ -1,0 +1,195 @@
+"""Sequences: what sees order, at work. A video is cut into even steps, and a window of them slides along.
+
+Step k of a video lies at [k, k + 1) × step seconds; its embedding is that of the frame shown in its middle, as in training. A row of
+scores stands for one step, and its window has the row in its middle, or ends with it (`Sampling.causal`). Before the first step and
+behind the last one, windows hold the first and the last.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.engine import load_keras, load_openvino
+from framevote.errors import ModelError
+from framevote.model_file import HEAD_KERAS, OUTPUTS, ModelFile
+from framevote.records import Frame, Sampling
+
+_BLOCK = 32  # windows at a time
+
+
+class Windowed(NamedTuple):
+    """What a head says of B windows: probabilities float32 (B, C), and familiarity (B,), NaN where it does not measure it."""
+
+    probabilities: NDArray[np.float32]
+    familiarity: NDArray[np.float32]
+
+
+class HeadRuntime(Protocol):
+    """A head that is ready to run."""
+
+    def __call__(self, windows: NDArray[np.float32]) -> Windowed:
+        """Return what it says of windows (B, T, D)."""
+
+
+def open_head(file: ModelFile, keras: bool) -> HeadRuntime:
+    """Return the runtime of a model file's head: Keras's, or OpenVINO's.
+
+    Raises:
+        ModelError: its graph is damaged.
+    """
+    return _KerasHead(file) if keras else _OpenVINOHead(file)
+
+
+class _OpenVINOHead:
+    """OpenVINO on the processor, in f32: a head costs little beside the backbone, and recurrent layers add up what they round."""
+
+    def __init__(self, file: ModelFile) -> None:
+        openvino = load_openvino()
+        core = openvino.Core()
+        graph, weights = file.head or (b"", b"")
+        try:
+            model = core.read_model(graph, weights)
+            size = model.input().partial_shape[2].get_length()
+            model.reshape([-1, file.card.sampling.frames if file.card.sampling else -1, size])
+            self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False})
+        except Exception as error:  # OpenVINO raises RuntimeError, ValueError and others for a damaged graph
+            raise ModelError(f"The head in {file.path.name} cannot be loaded by OpenVINO. Export the model again.") from error
+        self._names = tuple(name for name in OUTPUTS if any(name in port.get_names() for port in model.outputs))
+
+    def __call__(self, windows: NDArray[np.float32]) -> Windowed:
+        given = self._compiled(windows)
+        return _windowed({name: given[name] for name in self._names})
+
+
+class _KerasHead:
+    """The `.keras` model of the head on the installed Keras backend."""
+
+    def __init__(self, file: ModelFile) -> None:
+        keras = load_keras("The runtime keras")
+        with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
+            path = file.extract_keras(Path(folder), HEAD_KERAS)
+            try:
+                self._model = keras.models.load_model(path, compile=False, safe_mode=True)
+            except Exception as error:  # Keras raises what its layers raise
+                raise ModelError(f"The head in {file.path.name} cannot be loaded. Export the model again.") from error
+
+    def __call__(self, windows: NDArray[np.float32]) -> Windowed:
+        return _windowed(self._model.predict_on_batch(windows))
+
+
+def _windowed(given: dict[str, Any]) -> Windowed:
+    probabilities = np.array(given["probabilities"], np.float32)
+    familiarity = np.array(given["familiarity"], np.float32)[:, 0] if "familiarity" in given else np.full(len(probabilities), np.nan)
+    return Windowed(probabilities, familiarity.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a video.
+
+    Attributes:
+        time, duration: seconds; the last may be shorter.
+        frames: of the video that it stands for; a fraction where a frame is shown for longer than a step.
+        pick: the number of the frame, among those that were picked, that is shown in its middle.
+    """
+
+    time: float
+    duration: float
+    frames: float
+    pick: int
+
+
+class Stepper:
+    """Cuts consecutive frames into steps: gives back the frames that are shown in the middle of one, and the steps as they end.
+
+    All other frames need no network.
+    """
+
+    def __init__(self, step: float) -> None:
+        self._step = step
+        self._held: Frame | None = None
+        self._origin = 0.0
+        self._number = self._done = 0  # the next step that needs a frame, and the next that is to end
+        self._counted = self._before = 0.0  # frames of the video up to the last end of a step, and up to the held frame
+        self._picks: list[int] = []  # of the steps from `done` on
+        self._last_pick = -1
+
+    def push(self, frame: Frame) -> Iterator[Frame | Step]:
+        """Take the next frame; yield what is settled by its time."""
+        if self._held is None:
+            self._origin = frame.time
+        else:
+            yield from self._shown_until(self._held, frame.time)
+            self._before += self._held.frames
+        self._held = frame
+
+    def finish(self) -> Iterator[Frame | Step]:
+        """Yield what is settled by the end, the last step among it."""
+        if (held := self._held) is None:
+            return
+        end = held.time + (held.duration or self._step)
+        yield from self._shown_until(held, end)
+        start = self._origin + self._done * self._step
+        if end - start > 1e-6:
+            if not self._picks:
+                yield from self._picked(held)
+            yield Step(start, end - start, max(self._before + held.frames - self._counted, 1e-6), self._picks[0])
+
+    def _shown_until(self, held: Frame, end: float) -> Iterator[Frame | Step]:
+        fresh = True
+        while self._origin + (self._number + 0.5) * self._step < end:
+            if fresh:
+                yield from self._picked(held)
+                fresh = False
+            else:
+                self._picks.append(self._last_pick)
+                self._number += 1
+        while self._picks and (over := self._origin + (self._done + 1) * self._step) <= end:
+            count = self._before + held.frames * (over - held.time) / (end - held.time)
+            start = self._origin + self._done * self._step
+            yield Step(start, self._step, max(count - self._counted, 1e-6), self._picks.pop(0))
+            self._counted, self._done = count, self._done + 1
+
+    def _picked(self, held: Frame) -> Iterator[Frame]:
+        self._last_pick += 1
+        self._picks.append(self._last_pick)
+        self._number += 1
+        yield held
+
+
+class Slide:
+    """Lets a window slide along the steps' embeddings."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._ahead, self._behind = sampling.ahead, sampling.frames - 1 - sampling.ahead
+        self._held: list[NDArray[np.float32]] = []  # of the steps from `first` on
+        self._steps: deque[Step] = deque()  # whose windows are still to come
+        self._first = self._next = 0
+
+    def push(self, step: Step, embedding: NDArray[np.float32]) -> None:
+        """Take the next step and its embedding (D,)."""
+        self._steps.append(step)
+        self._held.append(embedding)
+
+    def windows(self, ended: bool = False, least: int = 1) -> Iterator[tuple[list[Step], NDArray[np.float32]]]:
+        """Yield steps whose windows are whole (all, where the video has ended) with these, (B, T, D), at least so many at a time."""
+        while self._steps:
+            reach = self._first + len(self._held)
+            ready = len(self._steps) if ended else reach - self._ahead - self._next
+            if ready < (1 if ended else least):
+                return
+            count = min(ready, _BLOCK)
+            places = np.arange(self._next, self._next + count)[:, None] + np.arange(-self._behind, self._ahead + 1)
+            held = np.stack(self._held)
+            yield [self._steps.popleft() for _ in range(count)], held[np.clip(places, 0, reach - 1) - self._first]
+            self._next += count
+            passed = max(self._next - self._behind, 0) - self._first
+            if passed > 0:
+                del self._held[:passed]
+                self._first += passed
