@@ -186,7 +186,7 @@ class Classifier:
         """Return what the head says of windows (B, T, D), as rows."""
         given: Windowed = self._head(windows)  # type: ignore[misc]
         answer = Answer(given.probabilities, windows[:, 0], given.familiarity)
-        times, durations, counts = (np.array(column, np.float64) for column in zip(*((s.time, s.duration, s.frames) for s in steps)))
+        times, durations, counts = (np.array([getattr(step, name) for step in steps]) for name in ("time", "duration", "frames"))
         return Scores(self._values(answer), times, durations, counts, self.labels)
 
     def _values(self, answer: Answer) -> NDArray[np.float32]:

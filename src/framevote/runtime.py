@@ -166,8 +166,9 @@ def _compile(core: Any, file: ModelFile, shape: list[int], precision: str) -> An
 
 def _check_shapes(file: ModelFile, shapes: dict[str, tuple[int | None, ...]]) -> int:
     """Return the embedding's length; raise where the network does not give what the card says."""
-    labels = len(file.card.labels)
-    expected = {"embedding": None, **({"probabilities": labels} if labels else {}), **({"familiarity": 1} if file.card.openness else {})}
+    labels = 0 if file.head else len(file.card.labels)  # a head behind it gives the rest
+    openness = file.card.openness and not file.head
+    expected = {"embedding": None, **({"probabilities": labels} if labels else {}), **({"familiarity": 1} if openness else {})}
     fits = [len(shapes.get(name, ())) == 2 and size in (None, shapes[name][1]) for name, size in expected.items()]
     if not all(fits):
         told = ", ".join(f"{name} (N, {size or 'D'})" for name, size in expected.items())
