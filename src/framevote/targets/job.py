@@ -8,7 +8,7 @@ from pathlib import Path
 from framevote.backbones import efficientnet_lite0
 from framevote.classifier import IMAGENET, backbone_file
 from framevote.errors import ModelError, UsageError
-from framevote.model_file import GRAPH, KERAS, SUFFIX, WEIGHTS, ModelFile, read_model_file
+from framevote.model_file import GRAPH, HEAD_GRAPH, HEAD_KERAS, HEAD_WEIGHTS, KERAS, SUFFIX, WEIGHTS, ModelFile, read_model_file
 from framevote.targets.describing import description
 from framevote.targets.networks import WRITTEN, Network, Order, Written, load_answer
 from framevote.targets.placing import check_place, main_path, network_path, place
@@ -123,7 +123,9 @@ def _found(model: str | Path, notify: Callable[[str], None] | None) -> ModelFile
 
 def _networks(file: ModelFile) -> tuple[Network, ...]:
     """Return the networks that a model file holds; the temperature belongs to the last, which gives the probabilities."""
-    return (Network("model", KERAS, "picture", GRAPH, file.card.temperature),)
+    if not file.head:
+        return (Network("model", KERAS, "picture", GRAPH, file.card.temperature),)
+    return (Network("model", KERAS, "picture", GRAPH), Network("head", HEAD_KERAS, "window", HEAD_GRAPH, file.card.temperature))
 
 
 def _unpacked(file: ModelFile, target: Target, folder: Path) -> Order:
@@ -132,6 +134,10 @@ def _unpacked(file: ModelFile, target: Target, folder: Path) -> Order:
     (folder / GRAPH).write_bytes(file.graph)
     (folder / WEIGHTS).write_bytes(file.weights)
     file.extract_keras(folder)
+    if file.head:
+        for member, content in zip((HEAD_GRAPH, HEAD_WEIGHTS), file.head, strict=True):
+            (folder / member).write_bytes(content)
+        file.extract_keras(folder, HEAD_KERAS)
     sampling = file.card.sampling
     frames = sampling.frames if sampling else Order.lengths[0]
     return Order(target.name, _networks(file), (frames, frames + _AFTER))
