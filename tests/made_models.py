@@ -8,7 +8,8 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from framevote.model_file import CARD, GRAPH, KERAS, WEIGHTS, Card, write_model_file
+from framevote.model_file import CARD, GRAPH, HEAD_GRAPH, HEAD_KERAS, KERAS, WEIGHTS, Card, write_model_file
+from framevote.model_file.archive import HEAD
 from framevote.records import View
 
 SIZE = 8
@@ -26,7 +27,7 @@ def graph_folder(folder: Path, told: Card | None = None) -> Path:
     mean = ops.reduce_mean(ops.convert(image, "f32"), [1, 2])
     logits = ops.multiply(mean, np.float32(1 / 32))
     given = {"embedding": mean}
-    if told.labels:
+    if told.labels and not told.sampling:
         given["probabilities"] = ops.sigmoid(ops.subtract(logits, np.float32(3))) if told.several else ops.softmax(logits, 1)
     if told.openness:
         given["familiarity"] = ops.reduce_sum(ops.multiply(ops.normalize_l2(mean, [1], 1e-12, "max"), np.float32(3**-0.5)), [1], True)
@@ -35,7 +36,25 @@ def graph_folder(folder: Path, told: Card | None = None) -> Path:
     (folder / GRAPH).parent.mkdir(parents=True)
     openvino.save_model(openvino.Model([node.output(0) for node in given.values()], [image]), folder / GRAPH, compress_to_fp16=False)
     keras_file(folder / KERAS)
+    if told.sampling:
+        _head(folder)
     return folder
+
+
+def _head(folder: Path) -> None:
+    """Write the head of a model that sees order: the softmax of how a window's colour has changed from its first frame to its last."""
+    window = ops.parameter([-1, -1, 3], np.float32, name="window")
+    ends = [ops.squeeze(ops.gather(window, np.int64([place]), np.int64(1)), np.int64([1])) for place in (0, -1)]
+    answer = ops.softmax(ops.multiply(ops.subtract(ends[1], ends[0]), np.float32(1 / 32)), 1)
+    answer.output(0).set_names({"probabilities"})
+    openvino.save_model(openvino.Model([answer.output(0)], [window]), folder / HEAD_GRAPH, compress_to_fp16=False)
+    keras_file(folder / HEAD_KERAS)
+
+
+def expected_of_windows(windows: np.ndarray) -> np.ndarray:
+    """Return the probabilities (B, 3) that the made head should give of windows (B, T, 3), by NumPy."""
+    powers = np.exp((windows[:, -1].astype(np.float64) - windows[:, 0]) / 32)
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def keras_file(path: Path, config: object = None, **members: bytes) -> Path:
@@ -61,7 +80,7 @@ def rewritten(
 ) -> Path:
     """Copy a model file with other members: None leaves one out."""
     with zipfile.ZipFile(path) as given, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED) as made:
-        for name in (CARD, GRAPH, WEIGHTS, KERAS):
+        for name in (name for name in (CARD, GRAPH, WEIGHTS, KERAS, *HEAD) if name in given.namelist()):
             if (content := replace.get(name, given.read(name))) is not None:
                 made.writestr(name, content)
         for name, content in (extra or {}).items():

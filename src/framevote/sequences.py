@@ -119,6 +119,7 @@ class Stepper:
         self._counted = self._before = 0.0  # frames of the video up to the last end of a step, and up to the held frame
         self._picks: list[int] = []  # of the steps from `done` on
         self._last_pick = -1
+        self._last: Frame | None = None  # that was picked
 
     def push(self, frame: Frame) -> Iterator[Frame | Step]:
         """Take the next frame; yield what is settled by its time."""
@@ -137,6 +138,8 @@ class Stepper:
         yield from self._shown_until(held, end)
         start = self._origin + self._done * self._step
         if end - start > 1e-6:
+            if not self._picks and self._last is held:
+                self._picks.append(self._last_pick)
             if not self._picks:
                 yield from self._picked(held)
             yield Step(start, end - start, max(self._before + held.frames - self._counted, 1e-6), self._picks[0])
@@ -157,7 +160,7 @@ class Stepper:
             self._counted, self._done = count, self._done + 1
 
     def _picked(self, held: Frame) -> Iterator[Frame]:
-        self._last_pick += 1
+        self._last_pick, self._last = self._last_pick + 1, held
         self._picks.append(self._last_pick)
         self._number += 1
         yield held
@@ -186,8 +189,9 @@ class Slide:
                 return
             count = min(ready, _BLOCK)
             places = np.arange(self._next, self._next + count)[:, None] + np.arange(-self._behind, self._ahead + 1)
-            held = np.stack(self._held)
-            yield [self._steps.popleft() for _ in range(count)], held[np.clip(places, 0, reach - 1) - self._first]
+            places = np.clip(places, 0, reach - 1) - self._first
+            # No more than these windows span: where a frame is shown for minutes, thousands of steps wait.
+            yield [self._steps.popleft() for _ in range(count)], np.stack(self._held[: places[-1, -1] + 1])[places]
             self._next += count
             passed = max(self._next - self._behind, 0) - self._first
             if passed > 0:
