@@ -59,7 +59,7 @@ def test_every_network_of_keras_applications_is_known_by_its_name(monkeypatch):
     monkeypatch.setattr(parts, "_registered", {})  # what other tests have made known
     assert len(theirs) >= 38
     assert theirs == set(BY_NAME)
-    assert theirs | {"efficientnet_lite0", "AlexNet", "SqueezeNet"} == set(names("backbone"))
+    assert theirs | {"efficientnet_lite0", "AlexNet", "SqueezeNet", "Pixels"} == set(names("backbone"))
 
 
 def test_pictures_are_prepared_as_keras_prepares_them():

@@ -8,10 +8,9 @@ import sklearn.model_selection
 import sklearn.pipeline
 import sklearn.preprocessing
 
-from framevote import heads
 from framevote.calibration import as_targets, fit_temperature, is_unknown, tempered
 from framevote.features import Rows
-from framevote.heads import Average
+from framevote.heads import Average, average
 from framevote.metrics import expected_calibration_error
 from framevote.model_file import Openness
 from framevote.training import cross_fitting
@@ -34,8 +33,8 @@ def parted(items: int, count: int = 5) -> list:
 
 @pytest.fixture
 def exact(monkeypatch):
-    monkeypatch.setattr(heads, "_TOLERANCE", 1e-7)
-    monkeypatch.setattr(heads, "_ITERATIONS", 5000)
+    monkeypatch.setattr(average, "_TOLERANCE", 1e-7)
+    monkeypatch.setattr(average, "_ITERATIONS", 5000)
 
 
 def test_held_out_answers_are_scikit_learns_cross_validation(exact):

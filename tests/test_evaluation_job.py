@@ -143,7 +143,9 @@ class _Opened:
         self.card, self.closed, self.labels, self.view = card, closed, (*card.labels, "unknown"), closed.view
         self.name, self.fingerprint, self.precision, self.device = closed.name, closed.fingerprint, closed.precision, closed.device
 
-    def stream(self, frames):
+    sampling = None
+
+    def clips(self, frames):
         for block in self.closed.stream(frames):
             known = known_share(self.card.openness, block.values, np.ones(len(block)))[:, None]
             values = np.concatenate([block.values * known, 1 - known], axis=1)

@@ -10,7 +10,7 @@ from framevote.backbones import efficientnet_lite0
 from framevote.classifier import load_model
 from framevote.errors import MissingExtra, ModelError
 from framevote.export import _check_card, compare, export_model
-from framevote.model_file import GRAPH, KERAS, Openness, read_model_file
+from framevote.model_file import KERAS, Openness, read_model_file
 from framevote.records import Frame, View
 from framevote.runtime import open_runtime
 
@@ -112,12 +112,12 @@ def test_a_keras_file_that_carries_code_is_not_opened(tmp_path, monkeypatch, mod
 
 @pytest.mark.parametrize("changes", [{"view": View(16, 16)}, {"labels": ("one", "two")}])
 def test_a_card_that_does_not_fit_its_network_is_refused(tmp_path, changes):
-    graph = graph_folder(tmp_path / "parts") / GRAPH
-    _check_card(card(), graph)
+    folder = graph_folder(tmp_path / "parts")
+    _check_card(card(), folder)
     with pytest.raises(ModelError, match=r"The card says pictures .* Received a network with \[\?,8,8,3\] and \[\?,3\]"):
-        _check_card(card(**changes), graph)
+        _check_card(card(**changes), folder)
     with pytest.raises(ModelError, match="a network without a familiarity"):
-        _check_card(card(openness=Openness((0, 1), (0,) * 3, (1,) * 3, 0.0)), graph)
+        _check_card(card(openness=Openness((0, 1), (0,) * 3, (1,) * 3, 0.0)), folder)
 
 
 def test_a_model_with_other_outputs_is_refused_in_one_sentence_with_the_rest_as_a_note(tmp_path, model):
@@ -138,7 +138,7 @@ def test_weights_that_give_no_numbers_are_told(tmp_path, model):
     damaged = keras.models.clone_model(model)
     damaged.set_weights([np.full_like(array, np.nan) for array in model.get_weights()])
     with pytest.raises(ModelError, match=r"^The network gives answers that are no numbers \(\w+\): its weights are damaged, or are no"):
-        compare(damaged, tmp_path / "none.xml", 1)
+        compare(damaged, tmp_path / "none.xml", pictures(1))
 
 
 @pytest.mark.parametrize("name", ["text.keras", "none.keras", "model.h5"])

@@ -293,8 +293,9 @@ def test_rows_know_their_items(counts, seed):
 @pytest.mark.parametrize(
     ("shape", "owners", "items", "told"),
     [
-        ((3,), [0, 1, 2], 3, r"values \(R, D\)"),
-        ((3, 2), [0, 1], 2, r"values \(R, D\) and owners"),
+        ((3,), [0, 1, 2], 3, r"values \(R, D\) or \(R, T, D\)"),
+        ((3, 2), [0, 1], 2, r"values \(R, D\) or \(R, T, D\) and owners"),
+        ((3, 2, 2, 2), [0, 1, 2], 3, r"values \(R, D\) or \(R, T, D\)"),
         ((3, 2), [0, 0, 2], 3, "rows for each of 3 items"),
         ((3, 2), [0, 1, 2], 2, "rows for each of 2 items"),
         ((3, 2), [0, 1, 1], 3, "rows for each of 3 items"),

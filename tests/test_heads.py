@@ -6,10 +6,10 @@ import sklearn.linear_model
 import sklearn.pipeline
 import sklearn.preprocessing
 
-from framevote import heads
 from framevote.calibration import as_targets
 from framevote.errors import InputError, PartError
-from framevote.heads import PROTOTYPES, Average, check_size, fit_linear, fit_prototypes, minutes
+from framevote.heads import Average, average, check_size, fit_linear, fit_prototypes, minutes
+from framevote.heads.average import PROTOTYPES
 from framevote.parts import build
 
 
@@ -25,8 +25,8 @@ def made(rows: int, classes: int, numbers: int = 20, seed: int = 0) -> tuple[np.
 def exact(monkeypatch, request):
     """Fit to the last digit, so that it can be compared; what the usual tolerance costs has a test of its own."""
     if "usual" not in request.node.name:
-        monkeypatch.setattr(heads, "_TOLERANCE", 1e-7)
-        monkeypatch.setattr(heads, "_ITERATIONS", 5000)
+        monkeypatch.setattr(average, "_TOLERANCE", 1e-7)
+        monkeypatch.setattr(average, "_ITERATIONS", 5000)
 
 
 def by_scikit_learn(values, truth, strength, weights=None, shown=None) -> np.ndarray:
