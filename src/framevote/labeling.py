@@ -65,6 +65,7 @@ def label(
     if isinstance(only, str):
         raise UsageError(f"only takes a list of labels, such as [{only!r}]. Received: {only!r}")
     classifier = load_model(model, precision=precision, device=device, runtime=runtime, known_only=known_only)
+    _check_rate(classifier, plan)
     vote, cut = choose_vote(classifier.card.vote, smoother, hysteresis, shortest, unknown)
     video = open_video(path, view=classifier.view)
     raw = Tally()
@@ -99,6 +100,16 @@ def choose_vote(
     part: Smoother = _part("smoother", vote.smoother if smoother is None else smoother, Smoother)
     named = {"hysteresis": hysteresis, "shortest": shortest, "unknown": unknown}
     return part, Cut(**{name: getattr(vote, name) if value is None else value for name, value in named.items()})
+
+
+def _check_rate(classifier: Classifier, plan: Strategy) -> None:
+    """Refuse a strategy that looks more seldom than a model that sees order needs."""
+    sampling = classifier.sampling
+    if sampling and plan.spacing > sampling.step * (1 + 1e-6):
+        raise UsageError(
+            f"The model {classifier.name} sees the order of {sampling.rate:.3g} frames a second. Received: the strategy {plan}, which "
+            f"looks every {plan.spacing:g} s. Expected one that looks every {sampling.step:.3g} s or more often, such as EveryFrame()."
+        )
 
 
 def _part(kind: str, spec: object, base: type[Any]) -> Any:

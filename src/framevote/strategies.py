@@ -22,6 +22,11 @@ Score = Callable[[Iterable[Frame]], Iterator[Scores]]
 class Strategy(Part, abc.ABC):
     """Decides which frames to look at, and drives the looking."""
 
+    @property
+    def spacing(self) -> float:
+        """Seconds between the frames that are looked at, at most; 0 where every frame is."""
+        return 0.0
+
     @abc.abstractmethod
     def __call__(self, video: Video, score: Score, smoother: Smoother) -> Iterator[Scores]:
         """Yield the scores of the frames that were looked at; together their rows stand for the whole video."""
@@ -51,6 +56,11 @@ class Every(Strategy):
         number = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
         if not number or not math.isfinite(self.seconds) or self.seconds <= 0:
             raise PartError(f"Every expects seconds above 0, such as Every(seconds=0.5). Received: {self.seconds!r}")
+
+    @property
+    def spacing(self) -> float:
+        """The stretch."""
+        return float(self.seconds)
 
     def __call__(self, video: Video, score: Score, smoother: Smoother) -> Iterator[Scores]:
         """Yield a row for every stretch."""

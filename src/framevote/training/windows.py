@@ -1,5 +1,6 @@
 """Clips for a head that sees order: how time is sampled, and what is embedded of each."""
 
+import math
 from dataclasses import dataclass
 from statistics import median
 
@@ -43,8 +44,10 @@ def windows_of(dataset: Dataset, frames: int, seconds: float | None, causal: boo
 
     Raises:
         InputError: there are photos among the items, or no clip can be opened.
-        UsageError: a window that no video has two frames in.
+        UsageError: a window that no video has two frames in, or of no length.
     """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise UsageError(f"A window is some seconds long, more than 0. Received: {seconds!r}")
     if photos := [item for item in dataset.items if item.kind == "photo"]:
         raise InputError(
             f"A head that sees order learns from clips. Received: {len(photos)} photos, such as {photos[0].path}. "
@@ -54,7 +57,8 @@ def windows_of(dataset: Dataset, frames: int, seconds: float | None, causal: boo
     for item in dataset.items:
         try:
             lengths.append(length_of(item))
-            rates.append(float(probe(item.path).frame_rate))
+            if rate := float(probe(item.path).frame_rate):
+                rates.append(rate)
         except InputError:  # told when it is embedded
             lengths.append(0.0)
     known = [length for length in lengths if length]
