@@ -1,4 +1,4 @@
-"""Contract checks: what every smoother, strategy and writer promises, whoever wrote it.
+"""Contract checks: what every smoother, strategy, writer and head promises, whoever wrote it.
 
 Call them in the tests of your own part: `check_smoother(MySmoother(seconds=2))`. They raise AssertionError with the promise that
 was broken. The part must be registered (or shipped by an installed package), since its text must build it again.
@@ -15,9 +15,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.engine import load_keras
 from framevote.errors import Error
+from framevote.heads import Fitted, Head, fit_prototypes
+from framevote.model_file import check_keras_file
 from framevote.parts import build
-from framevote.records import Flicker, Frame, Guess, Recipe, Scores, Segment, Timeline, Track
+from framevote.records import Flicker, FloatArray, Frame, Guess, Recipe, Scores, Segment, Timeline, Track
 from framevote.smoothing import RollingMean, Smoother
 from framevote.strategies import Strategy
 from framevote.video import open_video, probe
@@ -66,6 +69,38 @@ def check_writer(part: Writer) -> None:
         _expect(type(writer_for(f"x{suffix}")) is type(part), f"{part} promises to be the one writer of {suffix}", writer_for(f"x{suffix}"))
         with TemporaryDirectory() as name:
             _check_written(part, Path(name), suffix)
+
+
+def check_head(part: Head, numbers: int = 24) -> None:
+    """Check a head: it learns the same twice, answers with probabilities, and one that sees order does so from its file too.
+
+    Args:
+        part: small and quick to learn; it is fitted three times, on 18 rows of three classes.
+        numbers: of an embedding that it takes.
+    """
+    _check_text("head", part)
+    _expect(len(part.strengths) > 0, f"{part} promises a strength or more to choose from", part.strengths)
+    strength = part.strengths[0]
+    _expect(build("head", repr(part.at(strength))) == part.at(strength), f"{part} promises that settled it is its text", part.at(strength))
+    values, targets = made_rows(part, numbers)
+    shown, _ = made_rows(part, numbers, seed=1)
+    _check_probabilities(part, part(values, targets, np.ones(18), True, strength).probabilities(shown), several=True)
+    one, two = (part(values, targets, np.ones(18), False, strength, seed=3) for _ in range(2))
+    answers = one.probabilities(shown)
+    _check_probabilities(part, answers, several=False)
+    _same(two.probabilities(shown), answers, f"{part} promises the same answers of the same rows and seed", within=1e-5)
+    _same(one.probabilities(shown[:2]), answers[:2], f"{part} promises answers that do not hang on what else is asked", within=1e-5)
+    _expect(one.probabilities(shown[:0]).shape == (0, len(LABELS)), f"{part} promises no answers of no rows", "some")
+    known = _check_familiar(part, one, values, targets)
+    if part.temporal:
+        _check_windows(part, known, numbers)
+
+
+def made_rows(part: Head, numbers: int, frames: int = 6, seed: int = 0) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return 18 embeddings (18, D), or windows of them (18, T, D) for a head that sees order, and which of three classes each shows."""
+    random = np.random.default_rng(seed)
+    shape = (18, frames, numbers) if part.temporal else (18, numbers)
+    return random.normal(1, 1, shape).astype(np.float32), np.eye(len(LABELS), dtype=bool)[np.arange(18) % len(LABELS)]
 
 
 def made_scores(rows: int, columns: int = len(LABELS), seed: int = 0) -> Scores:
@@ -144,6 +179,39 @@ def _check_live(part: Smoother, scores: Scores, steady: Scores) -> None:
     except Error:
         return
     raise AssertionError(f"{part} is not causal and promises to refuse to run live. Received: a function")
+
+
+def _check_probabilities(part: Head, answers: FloatArray, several: bool) -> None:
+    _expect(answers.shape == (18, len(LABELS)), f"{part} promises a probability of each label for each row", answers.shape)
+    _expect(bool(((answers >= 0) & (answers <= 1)).all()), f"{part} promises probabilities from 0 to 1", answers)
+    if not several:
+        _same(answers.sum(axis=1), np.ones(18), f"{part} promises probabilities that sum to 1", within=1e-5)
+
+
+def _check_familiar(part: Head, fitted: Fitted, values: FloatArray, targets: NDArray[np.bool_]) -> Fitted:
+    """Check a head's familiarity, and return it with prototypes."""
+    _expect(bool(np.isnan(fitted.familiarity(values)).all()), f"{part} promises NaN for a familiarity that nobody measures", "numbers")
+    known = fitted.with_prototypes(fit_prototypes(values.mean(axis=1) if part.temporal else values, targets))
+    found = known.familiarity(values)
+    _expect(found.shape == (18,) and bool((np.abs(found) < 1.001).all()), f"{part} promises cosines for its familiarity", found)
+    _same(known.probabilities(values), fitted.probabilities(values), f"{part} promises that prototypes change no answer", within=1e-5)
+    return known
+
+
+def _check_windows(part: Head, fitted: Fitted, numbers: int) -> None:
+    """Check that a head takes windows of any length, and that its file says what it says."""
+    keras = load_keras("A head that sees order")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "head.keras"
+        fitted.save(path)
+        check_keras_file(path, f"{part}")
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    for frames in (2, 9):
+        shown, _ = made_rows(part, numbers, frames)
+        given = {name: keras.ops.convert_to_numpy(value) for name, value in model(shown, training=False).items()}
+        for name, own in (("probabilities", fitted.probabilities(shown)), ("familiarity", fitted.familiarity(shown)[:, None])):
+            _expect(name in given, f"{part} promises a file with the output {name}", sorted(given))
+            _same(given[name], own, f"{part} promises a file that gives the same {name} of {frames} frames", within=1e-4)
 
 
 def _scored(frames: Iterable[Frame]) -> Iterator[Scores]:

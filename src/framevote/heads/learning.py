@@ -135,7 +135,10 @@ class _Workshop:
         self._mind = keras.Model(seen, self.model.output)
         losses = keras.losses
         loss = losses.BinaryCrossentropy() if several else losses.CategoricalCrossentropy(label_smoothing=_SMOOTHING)
-        self._mind.compile(keras.optimizers.AdamW(head.rate, weight_decay=_DECAY), loss={"probabilities": loss})
+        # XLA takes seconds to compile for TensorFlow, and on a processor such small networks are no faster for it.
+        compiled = False if keras.backend.backend() == "tensorflow" else "auto"
+        optimizer = keras.optimizers.AdamW(head.rate, weight_decay=_DECAY)
+        self._mind.compile(optimizer, loss={"probabilities": loss}, jit_compile=compiled)
         self._mind.optimizer.build(self._mind.trainable_variables)
 
     def fit(self, course: Course) -> tuple[NDArray[Any], ...]:
@@ -152,9 +155,10 @@ class _Workshop:
             callbacks=[keras.callbacks.LearningRateScheduler(self._rate)],
             verbose=0,
         )
-        if not np.isfinite(history.history["loss"][-1]):
+        weights = tuple(self.model.get_weights())
+        if not np.isfinite(history.history["loss"][-1]) or not all(np.isfinite(array).all() for array in weights):
             raise ModelError(f"{self.head} did not learn: its loss is no number any more. Give a smaller rate.")
-        return tuple(self.model.get_weights())
+        return weights
 
     def _looked(self, values: FloatArray) -> NDArray[np.float32]:
         """Return what the head sees of windows: computed once, since no epoch changes it."""

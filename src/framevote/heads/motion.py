@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from framevote.engine import load_keras
+from framevote.errors import PartError
 from framevote.heads.temporal import TemporalHead
 
 SIDE = 64
@@ -26,9 +27,15 @@ class R2Plus1D(TemporalHead):
     epochs: int = 40
 
     def describe(self, seen: Any) -> Any:
-        """Return the mean over time and place of what four stages find."""
+        """Return the mean over time and place of what four stages find.
+
+        Raises:
+            PartError: an embedding that is no picture of SIDE × SIDE pixels.
+        """
         layers = load_keras().layers
-        channels = seen.shape[-1] // SIDE**2
+        channels, over = divmod(seen.shape[-1], SIDE**2)
+        if over or not channels:
+            raise PartError(f"R2Plus1D sees pictures of {SIDE}×{SIDE} pixels, as Pixels() gives them. Received: {seen.shape[-1]} numbers.")
         found = layers.Reshape((-1, SIDE, SIDE, channels), name="pictures")(seen)
         for number, share in enumerate((4, 2, 2, 1)):
             found = _stage(found, max(self.units // share, 1), f"stage{number}")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LEAST_SPREAD = 0.05
 """Added to a spread before its logarithm is taken, in units of the spread over all training data."""
 
+MOST_DROPOUT = 0.95
+
 REGIONS = 3
 """Cells of a side unless told otherwise: where a hand is tells more than that there is one (recipes/README.md)."""
 
@@ -71,9 +73,10 @@ class TemporalHead(Head):
             ("epochs", self.epochs, 1, 10_000),
         ):
             check_whole(name, key, whole, least, most)
-        for key, value, over in (("dropout", self.dropout, 0.95), ("rate", self.rate, 1.0)):
-            if type(value) not in (int, float) or not 0 <= value <= over or (key == "rate" and value == 0):
-                raise PartError(f"{name} takes {key}: a number above 0, up to {over}. Received: {key}={value!r}")
+        if type(self.dropout) not in (int, float) or not 0 <= self.dropout <= MOST_DROPOUT:
+            raise PartError(f"{name} takes dropout: a number from 0 to {MOST_DROPOUT}. Received: dropout={self.dropout!r}")
+        if type(self.rate) not in (int, float) or not 0 < self.rate <= 1:
+            raise PartError(f"{name} takes rate: a number above 0, up to 1. Received: rate={self.rate!r}")
         if not isinstance(self.causal, bool):
             raise PartError(f"{name} takes causal: True or False. Received: causal={self.causal!r}")
 
