@@ -10,9 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_models import LABELS, card, graph_folder, model_file, rewritten
 
+from framevote.classifier import load_model
 from framevote.errors import ModelError, OutputError, PartError
-from framevote.model_file import CARD, GRAPH, KERAS, WEIGHTS, Card, Openness, Vote, read_model_file, write_model_file, write_vote
-from framevote.records import View
+from framevote.model_file import (
+    CARD,
+    GRAPH,
+    HEAD_GRAPH,
+    HEAD_KERAS,
+    HEAD_WEIGHTS,
+    KERAS,
+    WEIGHTS,
+    Card,
+    Openness,
+    Vote,
+    read_model_file,
+    write_model_file,
+    write_vote,
+)
+from framevote.records import Sampling, View
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +211,8 @@ OPEN = {"familiar": [0.4, 0.6], "doubtful": [0.4, 0.4, 0.4], "sure": [0.8, 0.8, 
 VOTE = {"smoother": "Viterbi()", "hysteresis": 0.1, "shortest": 1.0, "unknown": 0.0}
 INFINITE = json.loads("1e999")
 
+SAMPLING = {"frames": 16, "seconds": 2.0, "causal": False}
+
 BAD_CARDS = {
     "no JSON": b"{",
     "no object": b"[1]",
@@ -260,6 +277,19 @@ BAD_CARDS = {
     "a vote of half its fields": changed(vote={"smoother": "Viterbi()"}),
     "a vote that is a text": changed(vote="Viterbi()"),
     "a vote that is false": changed(vote=False),
+    "a sampling that is a number": changed(sampling=16),
+    "a sampling that is false": changed(sampling=False),
+    "a sampling of half its fields": changed(sampling={"frames": 16}),
+    "a sampling of one frame": changed(sampling={**SAMPLING, "frames": 1}),
+    "a sampling of frames without end": changed(sampling={**SAMPLING, "frames": 10**9}),
+    "a sampling of true frames": changed(sampling={**SAMPLING, "frames": True}),
+    "a sampling of frames in words": changed(sampling={**SAMPLING, "frames": "16"}),
+    "a sampling of no time": changed(sampling={**SAMPLING, "seconds": 0}),
+    "a sampling of next to no time": changed(sampling={**SAMPLING, "seconds": 1e-300}),
+    "a sampling of time without end": changed(sampling={**SAMPLING, "seconds": INFINITE}),
+    "a sampling of true time": changed(sampling={**SAMPLING, "seconds": True}),
+    "a sampling of time in words": changed(sampling={**SAMPLING, "seconds": "2"}),
+    "a sampling that is causal in numbers": changed(sampling={**SAMPLING, "causal": 1}),
     "a missing name": json.dumps({k: v for k, v in json.loads(changed()).items() if k != "name"}).encode(),
 }
 
@@ -343,3 +373,59 @@ def test_two_writers_at_once_leave_a_whole_file(tmp_path):
     with zipfile.ZipFile(read_model_file(path).extract_keras(tmp_path)) as archive:
         assert archive.read("model.weights.h5") == weights
     assert [p.name for p in path.parent.iterdir()] == ["a.fvm"]
+
+
+@pytest.fixture(scope="module")
+def ordered(tmp_path_factory):
+    return model_file(tmp_path_factory.mktemp("models") / "order.fvm", sampling=Sampling(4, 1.0, causal=True))
+
+
+def test_a_model_that_sees_order_gives_back_what_was_put_in(tmp_path, ordered, colours):
+    file = read_model_file(ordered)
+    assert file.card.sampling == Sampling(4, 1.0, causal=True)
+    parts = ordered.parent / "order.parts"
+    assert file.head == ((parts / HEAD_GRAPH).read_bytes(), (parts / HEAD_WEIGHTS).read_bytes())
+    assert file.extract_keras(tmp_path, HEAD_KERAS).read_bytes() == (parts / HEAD_KERAS).read_bytes()
+    assert read_model_file(colours).head is None
+
+
+@pytest.mark.parametrize("name", [HEAD_KERAS, HEAD_GRAPH, HEAD_WEIGHTS])
+def test_a_head_of_which_a_member_is_missing_is_told(tmp_path, ordered, name):
+    with pytest.raises(ModelError, match=rf"should hold {name} once\. Received: 0 times"):
+        read_model_file(rewritten(ordered, tmp_path / "a.fvm", {name: None}))
+
+
+def test_a_head_and_how_it_samples_time_come_together(tmp_path, ordered, colours):
+    with pytest.raises(ModelError, match=r"a\.fvm holds how a head samples time but no head\. Expected both, or neither"):
+        read_model_file(rewritten(ordered, tmp_path / "a.fvm", dict.fromkeys((HEAD_KERAS, HEAD_GRAPH, HEAD_WEIGHTS))))
+    with zipfile.ZipFile(ordered) as held:
+        head = {name: held.read(name) for name in (HEAD_KERAS, HEAD_GRAPH, HEAD_WEIGHTS)}
+    with pytest.raises(ModelError, match=r"b\.fvm holds a head but not how it samples time"):
+        read_model_file(rewritten(colours, tmp_path / "b.fvm", {}, extra=head))
+
+
+def test_the_fingerprint_is_of_the_head_too(tmp_path, ordered):
+    other = rewritten(ordered, tmp_path / "a.fvm", {HEAD_WEIGHTS: b"other"})
+    assert read_model_file(other).fingerprint != read_model_file(ordered).fingerprint
+    slower = {CARD: changed(sampling={"frames": 4, "seconds": 2.0, "causal": True})}
+    assert read_model_file(rewritten(ordered, tmp_path / "b.fvm", slower)).fingerprint != read_model_file(ordered).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"labels": ("red", "green")}, r"The head in a\.fvm should take windows \(N, T, 3\) and give probabilities \(N, 2\)\. Received"),
+        (
+            {"openness": Openness((0, 1), (0.1,) * 3, (0.9,) * 3, 0.0)},
+            r"familiarity \(N, 1\)\. Received: \(N, T, 3\) and {'prob",
+        ),
+    ],
+)
+def test_a_head_that_does_not_fit_its_card_is_refused(tmp_path, changes, told):
+    with pytest.raises(ModelError, match=told):
+        load_model(model_file(tmp_path / "a.fvm", sampling=Sampling(4, 1.0), **changes))
+
+
+def test_a_head_that_is_damaged_is_refused(tmp_path, ordered):
+    with pytest.raises(ModelError, match=r"The head in a\.fvm cannot be loaded by OpenVINO\. Export the model again"):
+        load_model(rewritten(ordered, tmp_path / "a.fvm", {HEAD_GRAPH: b"<net>"}))

@@ -41,7 +41,7 @@ class Classifier:
 
     def __init__(self, file: ModelFile, runtime: Runtime, known_only: bool = False) -> None:
         self.card, self.fingerprint, self.known_only, self._runtime = file.card, file.fingerprint, known_only, runtime
-        self._head = open_head(file, keras=isinstance(runtime, KerasRuntime)) if file.head else None
+        self._head = open_head(file, runtime.embedding, keras=isinstance(runtime, KerasRuntime)) if file.head else None
 
     def __repr__(self) -> str:
         return (
