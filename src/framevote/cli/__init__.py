@@ -1,4 +1,4 @@
-"""The command line: `framevote label`, `train`, `evaluate`, `export`, and what they are made of: `models`, `inspect`, `parts`, `probe`.
+"""The command line: `framevote label`, `train`, `doctor`, `evaluate`, `export`; beside them `models`, `inspect`, `parts`, `probe`.
 
 Results go to stdout, all else to stderr. Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage.
 Nothing heavy is imported here before a command runs, so that --help answers at once.
@@ -12,12 +12,14 @@ from typing import Annotated
 
 import typer
 
+from framevote.cli.doctor import doctor
 from framevote.cli.evaluate import evaluate
 from framevote.cli.export import export
 from framevote.cli.inspect import inspect
 from framevote.cli.models import models
 from framevote.cli.streams import complain, say, stoppable, take_any_text
 from framevote.cli.train import train
+from framevote.cli.tune import tune
 from framevote.errors import Error, UsageError
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, KINDS, makers
 
@@ -206,7 +208,7 @@ def probe(
     raise typer.Exit(probe_all(files, as_json, debug))
 
 
-for command in (train, evaluate, export, models, inspect):
+for command in (train, doctor, evaluate, tune, export, models, inspect):
     app.command()(command)
 
 

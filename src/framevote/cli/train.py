@@ -12,9 +12,9 @@ from framevote.parts import parse
 
 if TYPE_CHECKING:
     from framevote.cli.batch import Tellings
-    from framevote.training import FineTuning, Trained, Watch
+    from framevote.training import Choose, FineTuning, Trained, Watch
 
-_NO_WEIGHTS = "none"
+_NO_WEIGHTS, _AUTO = "none", "auto"
 _TUNING = ("epochs", "rate", "batch", "patience", "smoothing", "augment", "class-weights", "mixed", "run")
 
 
@@ -30,7 +30,9 @@ def train(
     weights: Annotated[
         str | None, typer.Option(help="The backbone's weights: a file, or none for random ones.", show_default="its ImageNet weights")
     ] = None,
-    head: Annotated[str, typer.Option(help="What learns the classes. `framevote parts head` lists what there is.")] = "Average()",
+    head: Annotated[
+        str, typer.Option(help="What learns the classes; auto asks `framevote doctor`. `framevote parts head` lists what there is.")
+    ] = "Average()",
     layout: Annotated[str, typer.Option(help="What the data lie in; auto looks for itself.")] = "auto",
     group_by: Annotated[
         str | None,
@@ -90,7 +92,7 @@ def train(
             data,
             output,
             backbone=_weighted(backbone, weights),
-            head=head,
+            head=_auto() if head == _AUTO else head,
             fine_tuning=tuning,
             layout=layout,
             group_by=group_by,
@@ -103,6 +105,12 @@ def train(
             watch=watch,
         )
     _print(done, tell, as_json)
+
+
+def _auto() -> "Choose":
+    from framevote.doctor import auto  # noqa: PLC0415 (brings numpy)
+
+    return auto
 
 
 def _tuning(

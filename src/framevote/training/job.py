@@ -3,8 +3,9 @@
 import importlib.util
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from framevote.backbones import Backbone, find_backbone
 from framevote.classifier import backbone_file
@@ -25,6 +26,31 @@ DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_HEAD = "Average()"
 PIXELS = "Pixels"
 _PACKAGES = {"sklearn": "scikit-learn", "diskcache": "diskcache", "keras": "keras", "tensorflow": "tensorflow-cpu"}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A head that was chosen for a data set, and why, in a sentence."""
+
+    head: Head
+    why: str
+
+
+class Choose(Protocol):
+    """Chooses a head by the data themselves, such as `framevote.doctor.auto`; the arguments are those of `train`."""
+
+    def __call__(
+        self,
+        dataset: Dataset,
+        *,
+        backbone: str | Backbone | None,
+        frames: int,
+        window: float | None,
+        seed: int,
+        precision: Precision,
+        watch: Watch,
+    ) -> Chosen:
+        """Return the head, and why it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +75,7 @@ def train(
     path: str | Path,
     *,
     backbone: str | Backbone | None = None,
-    head: str | Head = DEFAULT_HEAD,
+    head: str | Head | Choose = DEFAULT_HEAD,
     fine_tuning: FineTuning | None = None,
     layout: str = "auto",
     group_by: str | None = None,
@@ -71,7 +97,7 @@ def train(
         data: a folder or a list of items in one of the layouts of `framevote.datasets`, or a data set.
         path: the `.fvm` file to write.
         backbone: the network below, as a part, its text, or a KerasHub preset; None takes what the head is made for.
-        head: what learns the classes.
+        head: what learns the classes; or what chooses it by the data, such as `framevote.doctor.auto`.
         fine_tuning: how the backbone's last layers learn; None leaves it as it is.
         layout: what the data are to be read as.
         group_by: a regular expression or a column: items that share its match stay on one side of every split.
@@ -92,29 +118,41 @@ def train(
     """
     began, watch = time.monotonic(), watch or Watch()
     target = _target(path, overwrite)
-    part = build("head", head)
+    part, why = head if callable(head) and not isinstance(head, Head) else _head(head), ""
+    check_numbers(frames, seed)
+    check_window(part, window, fine_tuning)
+    check_packages()
     if not isinstance(part, Head):
-        raise PartError(f"Expected a head, as an object or as text such as {DEFAULT_HEAD}. Received: {head!r}")
-    _check_numbers(frames, seed)
-    _check_window(part, window, fine_tuning)
-    _check_packages()
+        data = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
+        check_dataset(data, frames)
+        chosen = part(data, backbone=backbone, frames=frames, window=window, seed=seed, precision=precision, watch=watch)
+        part, why = chosen.head, chosen.why
+        window = window if part.temporal else None
+        watch.notify(why)
     below = backbone_for(part, backbone)
     if below.weights is None and fine_tuning is None:
         raise UsageError(f"{below} has random weights, which tell nothing apart. Fine-tune it (--fine-tune N), or give it weights.")
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
-    _check(dataset, frames)
+    check_dataset(dataset, frames)
     if fine_tuning:
         load_keras("Fine-tuning")  # a backend that is none is told before the data are embedded
     where = Path(run) if run else target.with_suffix(".run")
     plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch, window)
     watch.notify(_told(dataset))
-    prepared = prepare(plan, backbone_file(below, watch.notify))
+    prepared = replace(prepare(plan, backbone_file(below, watch.notify)), chosen=why)
     problems = prepared.dataset.problems
     if fine_tuning:
         problems += train_tuned(plan, prepared)
     else:
         train_frozen(plan, prepared)
     return Trained(target, read_model_file(target).card, problems, time.monotonic() - began)
+
+
+def _head(head: str | Head) -> Head:
+    part = build("head", head)
+    if not isinstance(part, Head):
+        raise PartError(f"Expected a head, as an object or as text such as {DEFAULT_HEAD}. Received: {head!r}")
+    return part
 
 
 def _target(path: str | Path, overwrite: bool) -> Path:
@@ -146,32 +184,37 @@ def backbone_for(head: Head, backbone: str | Backbone | None = None) -> Backbone
     return below if below.regions or below.name == PIXELS else below.by_region(head.regions)
 
 
-def _check_window(head: Head, window: float | None, fine_tuning: FineTuning | None) -> None:
-    if head.temporal and fine_tuning:
+def check_window(head: Head | Choose, window: float | None, fine_tuning: FineTuning | None = None) -> None:
+    """Refuse a window, or fine-tuning, that does not go with the head."""
+    if not isinstance(head, Head):
+        if fine_tuning:
+            raise UsageError("A head is chosen on frozen embeddings. Fine-tune with --head Average(), or leave --fine-tune out.")
+    elif head.temporal and fine_tuning:
         raise UsageError(f"{head} learns on frozen embeddings. Fine-tune with --head Average(), or leave --fine-tune out.")
     if window is None:
         return
-    if not head.temporal:
+    if isinstance(head, Head) and not head.temporal:
         raise UsageError(f"{head} looks at single frames, which have no window. Leave --window out, or give a head such as TemporalConv().")
     if not 0 < window < 3600:
         raise UsageError(f"A window is some seconds long, above 0 and below 3600. Received: {window!r}")
 
 
-def _check_numbers(frames: int, seed: int) -> None:
+def check_numbers(frames: int, seed: int) -> None:
+    """Refuse numbers that are out of bounds."""
     if type(frames) is not int or frames < 1:
         raise UsageError(f"frames is how many frames of a clip are looked at, 1 or more. Received: {frames!r}")
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise UsageError(f"seed is a whole number from 0 to 2³² − 1. Received: {seed!r}")
 
 
-def _check_packages() -> None:
+def check_packages() -> None:
     """Tell of an absent package before the work for which it is needed at the end."""
     for module, package in _PACKAGES.items():
         if importlib.util.find_spec(module) is None:
             raise missing_extra(package, "train", "Training")
 
 
-def _check(dataset: Dataset, frames: int) -> None:
+def check_dataset(dataset: Dataset, frames: int) -> None:
     """Refuse what no model can be trained on, before anything is computed."""
     if len(dataset.labels) < 2:
         raise InputError(

@@ -91,8 +91,9 @@ class Prepared:
         groups: (N,), what stays together, look-alikes merged.
         sides: what is learned, held out and tested.
         leak: what is wrong with the sides that the data name, in a sentence; else empty.
-        sampling: how time is sampled, for a head that sees order; else None.
         contradiction: which items look the same and have different labels, in a sentence; else empty.
+        sampling: how time is sampled, for a head that sees order; else None.
+        chosen: why the head was chosen by the data, in a sentence; empty where it was told.
     """
 
     file: ModelFile
@@ -103,6 +104,7 @@ class Prepared:
     leak: str
     contradiction: str
     sampling: Sampling | None = None
+    chosen: str = ""
 
 
 def prepare(plan: Plan, file: ModelFile) -> Prepared:
@@ -217,6 +219,7 @@ def summary(prepared: Prepared) -> dict[str, Any]:
     kinds = [item.kind for item in dataset.items]
     return {
         **{name: told for name in WARNINGS if (told := getattr(prepared, name))},
+        **({"chosen": prepared.chosen} if prepared.chosen else {}),
         "layout": dataset.layout,
         "photos": kinds.count("photo"),
         "videos": kinds.count("video"),
