@@ -98,7 +98,7 @@ class _Plan:
 
 
 def _evaluation(classifier: Classifier, dataset: Dataset, plan: _Plan, progress: Progress | None) -> Evaluation:
-    items, strangers, problems = _shared(_chosen(dataset, plan.side), classifier)
+    items, strangers, problems = known_items(side_items(dataset, plan.side), classifier)
     looked, damaged = look(classifier, [*items, *strangers], plan.frames, progress)
     known, strange = looked.of(items), looked.of(strangers)
     if not known.items:
@@ -135,8 +135,13 @@ def _check(side: str, frames: int | None, unknown: float) -> None:
         raise UsageError(f"unknown is a probability from 0 to 1. Received: {unknown}")
 
 
-def _chosen(dataset: Dataset, side: str) -> tuple[Item, ...]:
-    """Return the items of a side."""
+def side_items(dataset: Dataset, side: str) -> tuple[Item, ...]:
+    """Return the items of a side: one of SIDES, of which `auto` is what is marked test, or all where nothing is.
+
+    Raises:
+        InputError: there are no items.
+        UsageError: none is marked so.
+    """
     marked = Counter(item.side for item in dataset.items)
     if not dataset.items:
         told = f" First problem: {dataset.problems[0]}" if dataset.problems else ""
@@ -150,10 +155,13 @@ def _chosen(dataset: Dataset, side: str) -> tuple[Item, ...]:
     return tuple(item for item in dataset.items if item.side == wanted)
 
 
-def _shared(items: Sequence[Item], classifier: Classifier) -> tuple[list[Item], list[Item], list[Problem]]:
+def known_items(items: Sequence[Item], classifier: Classifier) -> tuple[list[Item], list[Item], list[Problem]]:
     """Return the items that the model could know, those of classes that it has never seen, and which classes those are.
 
     Of several labels, those that the model does not know are taken off.
+
+    Raises:
+        UsageError: the model and the items share no label.
     """
     labels = set(classifier.card.labels)
     counts = Counter(label for item in items for label in item.labels)

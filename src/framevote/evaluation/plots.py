@@ -4,7 +4,8 @@ import base64
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,9 @@ from framevote.colours import label_colours
 from framevote.evaluation.classification import Answers, ClassFigures, Classification, Reliability, precision_recall
 from framevote.evaluation.wording import number, percent, shortened, shown
 
-_INK, _FAINT = "#1c1c1d", "#c9c9ca"  # of text and of lines; the page's dark style exchanges them
-_BLUE, _RED = "#2f78b7", "#b3402a"
-_DARK = {_INK: "#ececed", _FAINT: "#4a4a4c", _BLUE: "#6db3ee", _RED: "#f08a70"}
+INK, FAINT = "#1c1c1d", "#c9c9ca"  # of text and of lines; the page's dark style exchanges them
+BLUE, RED = "#2f78b7", "#b3402a"
+_DARK = {INK: "#ececed", FAINT: "#4a4a4c", BLUE: "#6db3ee", RED: "#f08a70"}
 
 # Where more classes than this are seen, those are shown that are most often mistaken.
 MOST_CONFUSED, _MOST_CURVES, MOST_BARS = 30, 10, 40
@@ -33,16 +34,16 @@ _STYLE: Any = {
     "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"],
     "font.size": 9,
     "text.parse_math": False,  # a label may hold $
-    "text.color": _INK,
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _FAINT,
-    "ytick.color": _FAINT,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "grid.color": _FAINT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": FAINT,
     "grid.linewidth": 0.5,
     "legend.frameon": False,
     "legend.fontsize": 8,
@@ -114,7 +115,7 @@ def curves_plot(answers: Answers, classes: Sequence[ClassFigures]) -> Plot:
         for place, row in enumerate(ranked):
             recall, precision = precision_recall(answers, answers.labels.index(row.label))
             stroke = strokes[place % len(strokes)]
-            axes.step(recall, precision, where="post", color=_INK, linewidth=3.2, alpha=0.35)
+            axes.step(recall, precision, where="post", color=INK, linewidth=3.2, alpha=0.35)
             told = f"{_name(row.label)}  {number(row.average_precision)}"
             axes.step(recall, precision, where="post", color=_web(colours[row.label]), linewidth=2, linestyle=stroke, label=told)
         axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
@@ -133,16 +134,16 @@ def reliability_plot(reliability: Reliability, ece: float) -> Plot:
 
     def draw(figure: Figure) -> None:
         axes = figure.add_axes((0.13, 0.4, 0.84, 0.57))
-        axes.bar(middles[filled], reliability.correct[filled], 0.9 / bins, color=_BLUE, label="share that is right")
-        axes.plot(reliability.confidence[filled], reliability.correct[filled], "o", color=_INK, markersize=3)
-        axes.plot([0, 1], [0, 1], "--", color=_RED, linewidth=1.5, label="perfectly calibrated")
+        axes.bar(middles[filled], reliability.correct[filled], 0.9 / bins, color=BLUE, label="share that is right")
+        axes.plot(reliability.confidence[filled], reliability.correct[filled], "o", color=INK, markersize=3)
+        axes.plot([0, 1], [0, 1], "--", color=RED, linewidth=1.5, label="perfectly calibrated")
         axes.set(xlim=(0, 1), ylim=(0, 1.03), ylabel="share that is right")
         axes.tick_params(labelbottom=False)
         axes.grid(visible=True, axis="y")
         axes.set_axisbelow(True)
         axes.legend(loc="upper left")
         below = figure.add_axes((0.13, 0.12, 0.84, 0.22))
-        below.bar(middles, reliability.counts, 0.9 / bins, color=_BLUE)
+        below.bar(middles, reliability.counts, 0.9 / bins, color=BLUE)
         for middle, count in zip(middles[filled], reliability.counts[filled], strict=True):
             below.annotate(_short(int(count)), (middle, count), (0, 2), textcoords="offset points", ha="center", fontsize=6.5)
         below.set(xlim=(0, 1), ylim=(0, reliability.counts.max() * 1.25), xlabel="probability", ylabel="answers")
@@ -162,7 +163,7 @@ def classes_plot(result: Classification, labels: Sequence[str]) -> Plot:
         axes = figure.add_axes((margin / _BARS, 0.45 / height, (_BARS - margin - 0.55) / _BARS, (height - 0.5) / height))
         places = np.arange(len(rows))
         values = [row.f1 for row in rows]
-        axes.barh(places, values, 0.72, color=[_web(colours[row.label]) for row in rows], edgecolor=_INK, linewidth=0.5)
+        axes.barh(places, values, 0.72, color=[_web(colours[row.label]) for row in rows], edgecolor=INK, linewidth=0.5)
         for place, row in zip(places, rows, strict=True):
             axes.annotate(percent(row.f1), (row.f1, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
         axes.set_yticks(places, names)
@@ -178,15 +179,22 @@ def classes_plot(result: Classification, labels: Sequence[str]) -> Plot:
 def _plot(draw: Callable[[Figure], None], width: float, height: float, alt: str) -> Plot:
     """Return what `draw` draws on a figure of so many inches, whatever style the user's own matplotlibrc asks for."""
     written = io.StringIO()
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # it only measures the text; the browser draws it
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+    with house_style():
         figure = Figure((width, height))
         draw(figure)
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     encoded = base64.b64encode(_themed(written.getvalue()).encode("utf-8")).decode("ascii")
     return Plot(f"data:image/svg+xml;base64,{encoded}", shown(alt), round(width * 96))
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw in one style, whatever the user's own matplotlibrc asks for."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # it only measures the text; the browser draws it
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
 
 
 def _themed(svg: str) -> str:

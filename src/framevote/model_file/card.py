@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from framevote.errors import ModelError, PartError
@@ -71,10 +72,16 @@ class Vote:
 
     def parts(self) -> tuple[Smoother, Cut]:
         """Return the smoother and the cut."""
-        smoother = build("smoother", self.smoother) if isinstance(self.smoother, str) else None
+        smoother = _smoother(self.smoother) if isinstance(self.smoother, str) else None
         if not isinstance(smoother, Smoother):
             raise PartError(f"Vote expects the text of a smoother, such as 'Viterbi()'. Received: {self.smoother!r}")
         return smoother, Cut(hysteresis=self.hysteresis, shortest=self.shortest, unknown=self.unknown)
+
+
+@lru_cache(maxsize=256)
+def _smoother(text: str) -> Any:
+    """Return the part of a text; it is frozen, and hundreds of votes may name it."""
+    return build("smoother", text)
 
 
 @dataclass(frozen=True)
