@@ -45,13 +45,14 @@ def find_backbone(text: str | Backbone) -> Backbone:
     """
     if isinstance(text, str) and text.strip().startswith(PREFIX):
         return find_preset(text)
-    if not isinstance(text, str) or "regions" not in text:
+    name, positional, arguments = parse(text) if isinstance(text, str) else ("", [], {})
+    if "regions" not in arguments:
         found: Backbone = build("backbone", text)
         return found
-    name, positional, named_ = parse(text)
-    cells = named_.pop("regions", 0)
-    told = [*map(repr, positional), *(f"{key}={value!r}" for key, value in named_.items())]
-    return find_backbone(f"{name}({', '.join(told)})").by_region(cells)
+    cells = arguments.pop("regions")
+    told = [*map(repr, positional), *(f"{key}={value!r}" for key, value in arguments.items())]
+    whole: Backbone = build("backbone", f"{name}({', '.join(told)})")
+    return whole.by_region(cells)
 
 
 def efficientnet_lite0(size: int = 224, weights: str | None = IMAGENET, fit: str = "centre") -> Backbone:
