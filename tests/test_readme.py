@@ -70,7 +70,8 @@ def test_every_command_is_understood(line):
     group = typer.main.get_command(app)
     told = group.commands[command].make_context(command, arguments, parent=group.make_context(program, [command])).params
     for kind in {"smoother", "strategy", "head", "backbone"} & told.keys():
-        assert told[kind] is None or repr(build(kind, told[kind])) == told[kind]
+        part = build(kind, told[kind])
+        assert part is None or build(kind, repr(part)) == part
     for output in (told.get("output") or ()) if command == "label" else ():
         assert not Path(output).suffix or writer_for(output)
 
