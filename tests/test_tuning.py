@@ -1,5 +1,6 @@
 """The tuned vote: what is counted, what is chosen, what is held out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,12 @@ def test_the_delay_is_that_of_the_timelines_and_what_the_vote_looks_ahead(trials
             smoother, cut = vote.parts()
             pairs = [(joined_segments(cut([smoother(film.scores)])[0]), joined_segments(film.truth)) for film in FILMS]
             assert delay[row] == pytest.approx(label_delay(pairs).median + AHEAD[vote.smoother], abs=1e-5)
+
+
+def test_a_model_that_looks_ahead_itself_is_later_by_as_much(trials):
+    later = try_votes([replace(film, ahead=0.4) for film in FILMS], LINES)
+    assert later.delays == pytest.approx(trials.delays + 0.4, nan_ok=True, abs=1e-5)
+    assert (later.right == trials.right).all()
 
 
 def test_fewer_videos_are_figures_of_their_own(trials):

@@ -32,11 +32,13 @@ class Film:
         path: the video.
         scores: of every frame, 4 bytes a label.
         truth: the true segments, in order; those of one label that touch are one.
+        ahead: seconds after a row's time at which the model has seen all that the row needs: nothing where it sees single frames.
     """
 
     path: Path
     scores: Scores
     truth: tuple[Segment, ...]
+    ahead: float = 0.0
 
     def __repr__(self) -> str:
         return f"Film({self.path.name!r}, {len(self.scores)} rows, {len(self.truth)} segments)"
@@ -110,7 +112,13 @@ def _film(classifier: Classifier, path: Path, pieces: Sequence[Item]) -> Film:
         raise InputError(f"{path} shows no frame. Expected a video that can be played.")
     end = float(scores.times[-1] + scores.durations[-1])
     _check_end(path, pieces, end)
-    return Film(path, scores, tuple(joined_segments(truth_of(pieces, end))))
+    return Film(path, scores, tuple(joined_segments(truth_of(pieces, end))), _ahead(classifier))
+
+
+def _ahead(classifier: Classifier) -> float:
+    """Return the look-ahead of a model that sees order: the steps that its window lies ahead, and the half of a row's own step."""
+    sampling = classifier.sampling
+    return (sampling.ahead + 0.5) * sampling.step if sampling else 0.0
 
 
 def _check_apart(path: Path, pieces: Sequence[Item]) -> None:

@@ -116,7 +116,7 @@ def _measured_waits(smoother: Smoother, scores: Scores) -> Floats:
 def _tried(film: Film, line: Line) -> Iterator[tuple[tuple[int, int, int], Floats]]:
     """Yield for each vote of the line its counts (right, found, changes) and how late each true segment is seen."""
     steady = line.smoother(film.scores)
-    ahead = waits(line.smoother, film.scores)
+    ahead = waits(line.smoother, film.scores) + film.ahead
     truth = Columns.of(film.truth)
     for hysteresis in line.hystereses:
         runs, track = Cut(hysteresis=hysteresis)([steady])
