@@ -15,8 +15,8 @@ from framevote.testing import check_head, made_rows
 QUICK = {
     "Average": ["Average()", "Average(strength=0.5)"],
     "MLP": ["MLP(units=8, epochs=1)"],
-    "SimpleRNN": ["SimpleRNN(units=8, two_way=False, causal=True, epochs=1)"],
-    "LSTM": ["LSTM(units=8, look='embedding', epochs=1)"],
+    "SimpleRNN": ["SimpleRNN(units=8, causal=True, epochs=1)"],
+    "LSTM": ["LSTM(units=8, two_way=True, look='embedding', epochs=1)"],
     "GRU": ["GRU(units=8, epochs=1)"],
     "TemporalConv": ["TemporalConv(units=4, kernel=4, layers=3, look='embedding+change', epochs=2)"],
     "Transformer": ["Transformer(units=8, heads=2, layers=1, epochs=1)"],

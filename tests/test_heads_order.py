@@ -8,7 +8,7 @@ from framevote.heads import Average
 from framevote.heads.looks import FLOOR, LOOKS, looked
 from framevote.parts import build
 
-ORDERED = ["TemporalConv", "LSTM", "GRU", "SimpleRNN", "Transformer", "LSTM(two_way=False)"]
+ORDERED = ["TemporalConv", "LSTM", "GRU", "SimpleRNN", "Transformer", "GRU(two_way=True)"]
 
 
 def ramps(rows: int, seed: int, frames: int = 8, numbers: int = 6) -> tuple[np.ndarray, np.ndarray]:
