@@ -14,6 +14,7 @@ from framevote.testing import check_head, made_rows
 
 QUICK = {
     "Average": ["Average()", "Average(strength=0.5)"],
+    "Moments": ["Moments()", "Moments(strength=0.1, causal=True)"],
     "MLP": ["MLP(units=8, epochs=1)"],
     "SimpleRNN": ["SimpleRNN(units=8, causal=True, epochs=1)"],
     "LSTM": ["LSTM(units=8, two_way=True, look='embedding', epochs=1)"],
@@ -33,7 +34,7 @@ def test_head(spec):
     check_head(build("head", spec), numbers=64 * 64 if spec.startswith("R2Plus1D") else 24)
 
 
-@pytest.mark.parametrize("name", sorted(QUICK.keys() - {"Average"}))
+@pytest.mark.parametrize("name", sorted(QUICK.keys() - {"Average", "Moments"}))
 def test_a_head_is_its_text(name):
     assert repr(build("head", name)) == f"{name}()" or repr(build("head", name)).startswith(name)
     assert build("head", f"{name}(units=16, causal=True)").causal
@@ -42,6 +43,8 @@ def test_a_head_is_its_text(name):
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
+        ("Moments(strength=0)", r"Moments takes strength: a number above 0, or None to choose it\. Received: strength=0"),
+        ("Moments(regions=1.5)", "whole number from 0 to 64"),
         ("LSTM(units=0)", r"LSTM takes units: a whole number from 1 to 4096\. Received: units=0"),
         ("LSTM(units=8.0)", "whole number from 1 to 4096"),
         ("LSTM(units=True)", "whole number from 1 to 4096"),

@@ -6,6 +6,7 @@ frames, and so the order in which things happen.
 
 from framevote.heads.average import Average, check_size, fit_linear, fit_prototypes, minutes
 from framevote.heads.base import Fitted, Head
+from framevote.heads.moments import Moments
 from framevote.heads.motion import R2Plus1D
 from framevote.heads.temporal import GRU, LSTM, MLP, SimpleRNN, TemporalConv, TemporalHead, Transformer
 
@@ -16,6 +17,7 @@ __all__ = [
     "Average",
     "Fitted",
     "Head",
+    "Moments",
     "R2Plus1D",
     "SimpleRNN",
     "TemporalConv",

@@ -42,8 +42,7 @@ class Average(Head):
     strength: float | None = None
 
     def __post_init__(self) -> None:
-        fine = self.strength is None or (type(self.strength) in (int, float) and 0 < self.strength < math.inf)
-        if not fine:
+        if not is_strength(self.strength):
             raise PartError(f"Average takes strength: a number above 0, or None to choose it. Received: strength={self.strength!r}")
 
     @property
@@ -61,6 +60,11 @@ class Average(Head):
         """Return the top fitted to rows; nothing is drawn."""
         del seed
         return fit_linear(values, targets, weights, several, strength)
+
+
+def is_strength(value: object) -> bool:
+    """Return whether a value is a strength: a number above 0, or None to choose one."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf)
 
 
 def fit_linear(

@@ -34,11 +34,13 @@ class Head(Part, abc.ABC):
     Attributes:
         temporal: whether it takes windows of consecutive frames (N, T, D), in their order; else single frames (N, D).
         regions: cells of a side that the backbone's grid is pooled to before the head sees it; 0 is the backbone's own embedding.
+        causal: whether the windows of a temporal head end with the row that they are for, or have it in their middle.
         strengths: values of its regulariser to choose from by held-out likelihood; one where there is nothing to choose.
     """
 
     temporal: bool = False
     regions: int = 0
+    causal: bool = False
 
     @property
     @abc.abstractmethod

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from framevote.engine import load_keras
 from framevote.errors import ModelError
+from framevote.heads.familiar import familiarity_of, save_head
 from framevote.records import FloatArray
 
 if TYPE_CHECKING:
@@ -85,11 +86,7 @@ class FittedWindows:
 
     def familiarity(self, embeddings: FloatArray) -> NDArray[np.float64]:
         """Return the familiarity (N,) of windows (N, T, D); NaN without prototypes."""
-        if self.prototypes is None or not self.prototypes.shape[1]:
-            return np.full(len(embeddings), np.nan)
-        means = embeddings.mean(axis=1, dtype=np.float64)
-        lengths = np.maximum(np.linalg.norm(means, axis=1), 1e-12)
-        return np.asarray((means @ self.prototypes).max(axis=1) / lengths)
+        return familiarity_of(embeddings, self.prototypes)
 
     def with_prototypes(self, prototypes: FloatArray) -> "FittedWindows":
         """Return the same with prototypes (D, K)."""
@@ -97,18 +94,9 @@ class FittedWindows:
 
     def save(self, path: Path) -> None:
         """Write its network as a `.keras` file: outputs `probabilities`, and `familiarity` where it has prototypes."""
-        keras = load_keras()
         model = self.head.network(self.size, self.classes, self.several)
         model.set_weights(self.weights)
-        outputs = dict(model.output)
-        if self.prototypes is not None and self.prototypes.shape[1]:
-            layers = keras.layers
-            mean = layers.GlobalAveragePooling1D(name="window_mean")(model.input)
-            direction = layers.UnitNormalization(dtype="float32", name="direction")(mean)
-            nearest = layers.Dense(self.prototypes.shape[1], use_bias=False, trainable=False, dtype="float32", name="prototypes")
-            outputs["familiarity"] = keras.ops.max(nearest(direction), axis=1, keepdims=True)
-            nearest.set_weights([self.prototypes])
-        keras.Model(model.input, outputs, name=model.name).save(path)
+        save_head(model, self.prototypes, path)
 
 
 def learned(head: Learner, course: Course) -> FittedWindows:

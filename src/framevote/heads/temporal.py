@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from framevote.engine import load_keras
 from framevote.errors import PartError
 from framevote.heads.base import Fitted, Head
+from framevote.heads.checking import check_whole
 from framevote.heads.learning import Course, learned
 from framevote.heads.looks import check_look, looked
 from framevote.records import FloatArray
@@ -29,12 +30,6 @@ MOST_DROPOUT = 0.95
 
 REGIONS = 3
 """Cells of a side unless told otherwise: where a hand is tells more than that there is one (recipes/README.md)."""
-
-
-def check_whole(owner: str, key: str, value: object, least: int, most: int) -> None:
-    """Raise PartError where a value is no whole number in its bounds."""
-    if type(value) is not int or not least <= value <= most:
-        raise PartError(f"{owner} takes {key}: a whole number from {least} to {most}. Received: {key}={value!r}")
 
 
 @dataclass(frozen=True, repr=False)

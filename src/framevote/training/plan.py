@@ -13,7 +13,7 @@ from framevote.classifier import Classifier
 from framevote.datasets import Dataset
 from framevote.errors import InputError
 from framevote.features import Done, Embedded, embed_items
-from framevote.heads import Head, TemporalHead, minutes
+from framevote.heads import Head, minutes
 from framevote.model_file import ModelFile
 from framevote.records import Sampling
 from framevote.runtime import Precision, open_runtime
@@ -126,7 +126,7 @@ def prepare(plan: Plan, file: ModelFile) -> Prepared:
 
 def _embedded(plan: Plan, model: Classifier) -> tuple[Embedded, Sampling | None]:
     """Return the items' frames, or for a head that sees order their windows and how these sample time."""
-    if not isinstance(plan.head, TemporalHead):
+    if not plan.head.temporal:
         return embed_items(plan.dataset.items, model, plan.frames, plan.watch.embedded), None
     windows = windows_of(plan.dataset, plan.frames, plan.window, plan.head.causal)
     sampling = windows.sampling
