@@ -1,5 +1,6 @@
 """What follows from the figures: the cheapest head that is enough, in a word and in a sentence."""
 
+import math
 from dataclasses import dataclass
 
 from framevote.doctor.measuring import AVERAGING, SHUFFLED, Answers, Bench, gain
@@ -41,7 +42,7 @@ def decide(right: Answers, looks: tuple[Look, ...], bench: Bench, heads: tuple[s
 
 
 def _enough(best: Look, rival: Look, more: Gain) -> str:
-    told = f"Averaging frames is enough: {best}. {rival.head}, which looks at how frames follow one another, finds {rival}"
+    told = f"Averaging frames is enough: {best}. {rival.head}, which sees whole windows, finds {rival}"
     points = f"{100 * more.mean:+.1f} points, with a standard error of {100 * more.error:.1f} over the folds"
     return f"{told} ({points}): no gain beyond the noise. Train with --head {best.head}."
 
@@ -73,6 +74,6 @@ def _costs(look: Look, plain: Look) -> str:
 
 def _by_chance(best: Look, chance: float) -> str:
     """Return a warning where even the best look finds little."""
-    if best.accuracy.low > chance:
+    if best.accuracy.low > chance or math.isnan(best.accuracy.low):
         return ""
     return f" But that is hardly more than always naming the most frequent label finds ({100 * chance:.0f} %): more data, or other labels."

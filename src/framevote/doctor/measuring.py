@@ -165,9 +165,8 @@ def _right(material: Material, bench: Bench, table: NDArray[np.float64], counted
     sums = np.zeros((material.rows.items, table.shape[1]))
     np.add.at(sums, material.rows.owners[counted], table[counted])
     truth = material.targets[bench.held]
-    right = truth[np.arange(len(truth)), sums[bench.held].argmax(axis=1)].astype(np.float64)
-    right[~truth.any(axis=1)] = np.nan
-    return right
+    right = truth[np.arange(len(truth)), sums[bench.held].argmax(axis=1)]
+    return np.where(truth.any(axis=1), right, np.nan)
 
 
 def _step(fitted: Fitted, values: FloatArray) -> float:
