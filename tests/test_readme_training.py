@@ -68,6 +68,11 @@ def home(tmp_path_factory, imagenet):
             rows += [(path.relative_to(folder), label, 0, 0.5, user), (path.relative_to(folder), label, 0.5, 1, user)]
     with (folder / "clips.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("path", "label", "start", "end", "group"), *rows])
+    films = [(f"film{number}.mp4", label, 0, 2) for number, label in enumerate([*SOURCES] * 2)]
+    for number, (film, label, _, _) in enumerate(films):
+        make_video(folder / film, source=SOURCES[label], size="320x240", rate=str(8 + number), seconds=2)
+    with (folder / "films.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label", "start", "end"), *films])
     make_video(folder / "match.mp4", source=SOURCES["dial"], size="320x240", rate="10", seconds=1)
     (folder / "mine.weights.h5").write_text("no weights")
     with pytest.MonkeyPatch.context() as patch:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
+
+import numpy as np
 
 from framevote.datasets import Problem
 from framevote.model_file import Vote
@@ -45,7 +46,7 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
         """Return the spread of one value or more."""
-        return cls(mean(values), stdev(values) if len(values) > 1 else None)
+        return cls(_mean(values), _sd(values) if len(values) > 1 else None)
 
 
 @dataclass(frozen=True)
@@ -124,3 +125,13 @@ def front(tried: Sequence[Tried]) -> tuple[Tried, ...]:
         if not kept or each.f1 > kept[-1].f1:
             kept.append(each)
     return tuple(kept)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _sd(values: Sequence[float]) -> float:
+    """Return the standard deviation; NaN where a value is no number: a fold in which no label is ever shown has no delay."""
+    with np.errstate(invalid="ignore"):
+        return float(np.std(values, ddof=1))
