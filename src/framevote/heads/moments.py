@@ -28,7 +28,7 @@ _SCALE = 10.0  # from what least squares gives, 0 to 1, to logits; calibration d
 class Moments(Head):
     """A ridge classifier of the mean over a window and of the root mean square of its changes from frame to frame.
 
-    It sees what there is and how much of it moves, but not in which order. Of few clips it learns more surely than a network does,
+    It sees what there is and how much of it moves, but not which way. Of few clips it learns more surely than a network does,
     and in no time. Statistics pooling as in Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018;
     least squares on the classes, as few clips of many numbers want (Hoerl and Kennard, "Ridge regression", 1970).
 

@@ -134,7 +134,7 @@ def _pooled(seen: Any) -> Any:
 @final
 @dataclass(frozen=True, repr=False)
 class MLP(TemporalHead):
-    """Two dense layers on the mean and the spread of what is looked at over the window: it sees how much moves, but not in which order.
+    """Two dense layers on the mean and the spread of what is looked at over the window: it sees how much moves, but not which way.
 
     Statistics pooling after Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018.
     """
@@ -142,12 +142,16 @@ class MLP(TemporalHead):
     look: str = "embedding+change"
 
     def look_at(self, window: Any) -> Any:
-        """Return the mean over time, and the logarithm of the spread, of what is looked at: (N, 2 × D × looks)."""
+        """Return the mean of the embedding over time, where it is looked at, and the logarithms of the spreads: (N, D × moments).
+
+        Of what is centred the mean is nothing, and of changes it would be the last frame less the first, which tells the direction.
+        """
         keras = load_keras()
         seen = looked(window, self.look)
-        mean = keras.ops.mean(seen, axis=[1])
         spread = keras.ops.log(keras.ops.sqrt(keras.ops.var(seen, axis=[1])) + LEAST_SPREAD)
-        return keras.layers.Concatenate(name="moments")([mean, spread])
+        if "embedding" not in self.look.split("+"):
+            return spread
+        return keras.layers.Concatenate(name="moments")([keras.ops.mean(window, axis=[1]), spread])
 
     def describe(self, seen: Any) -> Any:
         """Return a dense layer on the moments."""
