@@ -6,10 +6,7 @@ Before a file is called finished, OpenVINO's answers are compared with Keras's o
 
 import argparse
 import importlib.util
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -24,16 +21,13 @@ from numpy.typing import NDArray
 from framevote.assembly import Top, crowned, embedding_model
 from framevote.backbones import Backbone, classifying, find_backbone
 from framevote.engine import load_keras, load_openvino
-from framevote.errors import Error, ModelError, missing_extra
+from framevote.errors import ModelError, missing_extra
 from framevote.model_file import GRAPH, HEAD_GRAPH, HEAD_KERAS, KERAS, OUTPUTS, Card, check_keras_file, write_model_file
+from framevote.tensorflow_process import run_tensorflow, telling
 
 TOLERANCE = 1e-4
-_MOST_SECONDS = 1800
 _SUFFIX = ".keras"
-_REASON = "reason.txt"
-_SENTENCE = "sentence.txt"  # instead of a reason, where framevote itself refused
 _TOP = "top.npz"
-_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
 _PACKAGES = ("framevote", "keras", "tensorflow-cpu", "tensorflow", "openvino")
 
 
@@ -110,31 +104,8 @@ def _shapes(graph: Path) -> tuple[str, dict[str, str]]:
 
 def _run_tensorflow(source: Path | Backbone, folder: Path, bare: bool) -> None:
     """Run this module as a process with TensorFlow; it fills the folder, or writes into it why not."""
-    # -P: what lies in the working directory must not be imported.
-    command = [sys.executable, "-P", "-m", "framevote.export", *(["--bare"] if bare else []), "--", str(source), str(folder)]
-    environment = {**os.environ, **_ENVIRONMENT}
-    try:
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MOST_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        raise ModelError(f"Exporting {source} took more than {_MOST_SECONDS} seconds and was stopped.") from None
-    if done.returncode:
-        raise _failure(source, folder, done)
-
-
-def _failure(source: Path | Backbone, folder: Path, done: subprocess.CompletedProcess[bytes]) -> ModelError:
-    """Return one sentence on a process that failed; the end of what it said hangs on it as a note, for --debug."""
-    reason = f"the process ended with {done.returncode}"
-    if done.returncode < 0:
-        reason = f"the process was ended by signal {-done.returncode}; memory may have run out"
-    elif (told := folder / _REASON).exists():
-        reason = told.read_text("utf-8")
-    sentence = f"The model {source} could not be exported to OpenVINO: {reason}"
-    if (told := folder / _SENTENCE).exists():
-        sentence = told.read_text("utf-8")
-    error = ModelError(sentence)
-    lines = done.stderr.decode("utf-8", "replace").splitlines()[-40:]
-    error.add_note("The end of the exporting process's output:\n" + "\n".join(lines))
-    return error
+    arguments = [*(["--bare"] if bare else []), "--", str(source), str(folder)]
+    run_tensorflow("framevote.export", arguments, folder, f"The model {source} could not be exported to OpenVINO")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -144,15 +115,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help=f"where model.keras and openvino/ are written; {_TOP} in it is put on the source")
     parser.add_argument("--bare", action="store_true", help="the embedding only")
     told = parser.parse_args(arguments)
-    try:
+    with telling(told.folder):
         _export(told.source, told.folder, told.bare)
-    except Exception as error:
-        if isinstance(error, Error):
-            (told.folder / _SENTENCE).write_text(str(error), "utf-8")
-        else:
-            reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-            (told.folder / _REASON).write_text(reason, "utf-8")
-        raise
 
 
 def _export(source: str, folder: Path, bare: bool) -> None:
