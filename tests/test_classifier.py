@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from made_models import LABELS, SIZE, expected, familiarity, model_file, pictures
 from PIL import Image
 
-from framevote import classifier
 from framevote.backbones import find_backbone
-from framevote.classifier import backbone_file, imagenet_path, load_model
+from framevote.classifier import backbone_file, imagenet_path, load_model, loading
 from framevote.errors import MissingExtra, ModelError, OutputError, UsageError
 from framevote.labeling import label
 from framevote.model_file import Openness
@@ -207,7 +206,7 @@ def cache(tmp_path, monkeypatch, path):
         assert (repr(source), len(card.labels), card.view) == ("efficientnet_lite0", 1000, View(224, 224, "centre", 0.875))
         target.write_bytes(path.read_bytes())
 
-    monkeypatch.setattr(classifier, "export_model", export)
+    monkeypatch.setattr(loading, "export_model", export)
     return tmp_path / "deep" / "cache"
 
 
@@ -255,7 +254,7 @@ def backbones(cache, monkeypatch, tmp_path):
         done.append(repr(source))
         target.write_bytes(ready.read_bytes())
 
-    monkeypatch.setattr(classifier, "export_model", export)
+    monkeypatch.setattr(loading, "export_model", export)
     return done
 
 

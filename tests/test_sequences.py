@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from collections.abc import Iterable
 
 import made_models
 import numpy as np
@@ -130,18 +131,25 @@ def by_list(values: np.ndarray, sampling: Sampling) -> np.ndarray:
 def test_windows_slide_as_a_list_says(rows, frames, causal, least, together):
     sampling, values = Sampling(frames, 1.0, causal), np.arange(rows * 2, dtype=np.float32).reshape(rows, 2)
     slide, steps, windows, most = Slide(sampling), [], [], 0
+    waiting = iter(values)  # each frame lasts a step, so that all are picked
+
+    def give(frames: Iterable[Frame]) -> None:
+        for _ in frames:
+            slide.embedded(next(waiting)[None])
+
     for row in range(rows):
-        slide.push(Step(float(row), 1.0, 1.0, row), values[row])
+        give(slide.push(Frame(PICTURE, row * sampling.step, row, sampling.step)))
         if row % together == 0:
             for some, these in slide.windows(least=least):
                 assert least <= len(some) <= 32
                 steps += some
                 windows += list(these)
         most = max(most, len(slide._held))
+    give(slide.finish())
     for some, these in slide.windows(ended=True):
         steps += some
         windows += list(these)
-    assert [step.time for step in steps] == list(range(rows))
+    np.testing.assert_allclose([step.time for step in steps], np.arange(rows) * sampling.step)
     np.testing.assert_array_equal(windows, by_list(values, sampling))
     assert most <= frames + least + together  # what is held does not grow with the video
 
@@ -174,11 +182,9 @@ def test_a_sampling_that_is_none_is_refused(given, told):
 
 def test_a_frame_that_is_shown_for_hours_is_soon_done():
     began = time.process_time()
-    stepper, slide, rows = Stepper(1 / 6), Slide(Sampling(16, 16 / 6)), 0
-    embedding = np.ones(2000, np.float32)
-    for each in [*stepper.push(Frame(PICTURE, 0.0)), *stepper.push(Frame(PICTURE, 7200.0, 1, 1.0)), *stepper.finish()]:
-        if isinstance(each, Step):
-            slide.push(each, embedding)
+    slide, rows = Slide(Sampling(16, 16 / 6)), 0
+    for _ in [*slide.push(Frame(PICTURE, 0.0)), *slide.push(Frame(PICTURE, 7200.0, 1, 1.0)), *slide.finish()]:
+        slide.embedded(np.ones((1, 2000), np.float32))
     tracemalloc.start()
     for some, windows in slide.windows(ended=True):
         assert windows.shape == (len(some), 16, 2000)

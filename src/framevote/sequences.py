@@ -7,7 +7,7 @@ behind the last one, windows hold the first and the last.
 
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -185,21 +185,40 @@ class Stepper:
 
 
 class Slide:
-    """Lets a window slide along the steps' embeddings."""
+    """Lets a window slide along a video: frames in, those that need the network out; their embeddings in, windows out."""
 
     def __init__(self, sampling: Sampling) -> None:
+        self._stepper = Stepper(sampling.step)
         self._ahead, self._behind = sampling.ahead, sampling.frames - 1 - sampling.ahead
-        self._held: list[NDArray[np.float32]] = []  # of the steps from `first` on
+        self._pending: deque[Step] = deque()  # whose frame's embedding is still to come
+        self._seen: list[NDArray[np.float32]] = []  # embeddings of the picked frames from the number `first_seen` on
+        self._first_seen = 0
         self._steps: deque[Step] = deque()  # whose windows are still to come
+        self._held: list[NDArray[np.float32]] = []  # embeddings of the steps from `first` on
         self._first = self._next = 0
 
-    def push(self, step: Step, embedding: NDArray[np.float32]) -> None:
-        """Take the next step and its embedding (D,)."""
-        self._steps.append(step)
-        self._held.append(embedding)
+    def push(self, frame: Frame) -> Iterator[Frame]:
+        """Take the next frame; yield those whose embeddings are needed, in the order in which they are to be given."""
+        return self._frames(self._stepper.push(frame))
+
+    def finish(self) -> Iterator[Frame]:
+        """Take the end of the video; yield what is needed still."""
+        return self._frames(self._stepper.finish())
+
+    def _frames(self, settled: Iterable[Frame | Step]) -> Iterator[Frame]:
+        for each in settled:
+            if isinstance(each, Step):
+                self._pending.append(each)
+            else:
+                yield each
+
+    def embedded(self, embeddings: NDArray[np.float32]) -> None:
+        """Take the embeddings (B, D) of the next frames that were asked for."""
+        self._seen.extend(embeddings)
 
     def windows(self, ended: bool = False, least: int = 1) -> Iterator[tuple[list[Step], NDArray[np.float32]]]:
         """Yield steps whose windows are whole (all, where the video has ended) with these, (B, T, D), at least so many at a time."""
+        self._settle()
         while self._steps:
             reach = self._first + len(self._held)
             ready = len(self._steps) if ended else reach - self._ahead - self._next
@@ -215,3 +234,13 @@ class Slide:
             if passed > 0:
                 del self._held[:passed]
                 self._first += passed
+
+    def _settle(self) -> None:
+        """Give every step that has ended its embedding, as far as these have come; forget those that no later step is shown."""
+        while self._pending and self._pending[0].pick < self._first_seen + len(self._seen):
+            step = self._pending.popleft()
+            passed = step.pick - self._first_seen
+            del self._seen[:passed]
+            self._first_seen = step.pick
+            self._steps.append(step)
+            self._held.append(self._seen[0])

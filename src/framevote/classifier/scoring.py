@@ -1,29 +1,19 @@
-"""Classifiers: frames in, class probabilities or embeddings out."""
+"""The classifier: frames in, class probabilities or embeddings out."""
 
-import difflib
-import os
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import final
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
-from framevote.backbones import Backbone, efficientnet_lite0
-from framevote.backbones.imagenet import WEIGHTS_VERSION, imagenet_labels, lite0_weights
 from framevote.calibration import known_share, tempered
-from framevote.errors import ModelError, OutputError, UsageError
-from framevote.export import export_model
-from framevote.model_file import FORMAT, SUFFIX, Card, ModelFile, read_model_file
+from framevote.errors import ModelError, UsageError
+from framevote.model_file import ModelFile
 from framevote.records import UNKNOWN, Features, Frame, Image, Sampling, Scores, View
-from framevote.runtime import Answer, Device, KerasRuntime, Precision, Runtime, RuntimeName, open_runtime
-from framevote.sequences import Slide, Step, Stepper, Windowed, open_head
+from framevote.runtime import Answer, KerasRuntime, Runtime
+from framevote.sequences import Slide, Step, Windowed, open_head
 
-IMAGENET = "imagenet"
-_EDITION = 1  # of the built-in model: raise it where its labels, its graph or its card change
 _BLOCK = 32  # rows of a block of scores: little to wait for, little to do for each
 
 _Place = tuple[float, float, int]  # a frame's time, duration and frames
@@ -138,17 +128,11 @@ class Classifier:
                 f"The model {self.name} sees {sampling.ahead * sampling.step:.2g} s ahead and cannot run live. "
                 "Train it with causal=True in the head, or label the whole video."
             )
-        stepper, slide = Stepper(sampling.step), Slide(sampling)
-        embeddings: dict[int, NDArray[np.float32]] = {}
+        slide = Slide(sampling)
 
         def step(frame: Frame) -> Scores:
-            for each in stepper.push(frame):
-                if isinstance(each, Step):
-                    slide.push(each, embeddings[each.pick])
-                    for old in [number for number in embeddings if number < each.pick]:
-                        del embeddings[old]
-                else:
-                    embeddings[max(embeddings, default=-1) + 1] = self.embed([each]).values[0]
+            for picked in slide.push(frame):
+                slide.embedded(self.embed([picked]).values)
             return Scores.join((self._told(steps, windows) for steps, windows in slide.windows()), self.labels)
 
         return step
@@ -159,28 +143,19 @@ class Classifier:
 
     def _slide(self, frames: Iterable[Frame], sampling: Sampling) -> Iterator[Scores]:
         """Yield a row for every step; the windows of about 32 steps go through the head at once."""
-        stepper, slide = Stepper(sampling.step), Slide(sampling)
-        steps: deque[Step] = deque()  # that wait for their embedding
+        slide = Slide(sampling)
 
         def picked() -> Iterator[Frame]:
             for frame in frames:
-                yield from _frames(stepper.push(frame), steps)
-            yield from _frames(stepper.finish(), steps)
+                yield from slide.push(frame)
+            yield from slide.finish()
 
-        first, held = 0, list[NDArray[np.float32]]()  # embeddings from the number `first` on
         for _, answer in _blocks(self._answers(picked())):
-            held.extend(answer.embedding)
-            while steps and steps[0].pick < first + len(held):
-                step = steps.popleft()
-                slide.push(step, held[step.pick - first])
-                del held[: step.pick - first]
-                first = step.pick
-            for some, windows in slide.windows(least=_BLOCK):
-                yield self._told(some, windows)
-        for step in steps:  # that ended behind the last frame that was picked
-            slide.push(step, held[step.pick - first])
-        for some, windows in slide.windows(ended=True):
-            yield self._told(some, windows)
+            slide.embedded(answer.embedding)
+            for steps, windows in slide.windows(least=_BLOCK):
+                yield self._told(steps, windows)
+        for steps, windows in slide.windows(ended=True):
+            yield self._told(steps, windows)
 
     def _told(self, steps: list[Step], windows: NDArray[np.float32]) -> Scores:
         """Return what the head says of windows (B, T, D), as rows."""
@@ -235,15 +210,6 @@ class Classifier:
             )
 
 
-def _frames(settled: Iterable[Frame | Step], steps: deque[Step]) -> Iterator[Frame]:
-    """Yield the frames among what is settled; the steps are put aside."""
-    for each in settled:
-        if isinstance(each, Step):
-            steps.append(each)
-        else:
-            yield each
-
-
 def _blocks(answers: Iterable[tuple[list[_Place], Answer]]) -> Iterator[tuple[list[_Place], Answer]]:
     """Join answers to blocks of at least 32 rows (the last may have fewer)."""
     gathered: list[tuple[list[_Place], Answer]] = []
@@ -259,116 +225,3 @@ def _blocks(answers: Iterable[tuple[list[_Place], Answer]]) -> Iterator[tuple[li
 def _joined(gathered: list[tuple[list[_Place], Answer]]) -> tuple[list[_Place], Answer]:
     joined = Answer(*(np.concatenate(column) for column in zip(*(answer for _, answer in gathered), strict=True)))
     return [place for places, _ in gathered for place in places], joined
-
-
-def load_model(
-    model: "str | Path | Classifier" = IMAGENET,
-    *,
-    precision: Precision = "auto",
-    device: Device = "cpu",
-    runtime: RuntimeName | None = None,
-    known_only: bool = False,
-    notify: Callable[[str], None] | None = None,
-) -> Classifier:
-    """Return a model that is ready to score frames.
-
-    Args:
-        model: "imagenet", a `.fvm` file, or a classifier, which is returned as it is.
-        precision: what the network computes in: `f32`, `bf16`, or `auto`: bf16 where the processor has it.
-        device: `cpu`, or `gpu` for the Keras backend's.
-        runtime: `openvino` or `keras`; None takes OpenVINO on the processor and Keras on a GPU.
-        known_only: never say unknown, but always the best of the model's labels.
-        notify: is told in a sentence when something takes long: the ImageNet model is built on first use.
-
-    Raises:
-        UsageError: an argument that is not known; a model that is neither "imagenet" nor a `.fvm` file by its name.
-        ModelError: the model cannot be found, read, or run as asked.
-        MissingExtra: an optional package is absent.
-    """
-    if isinstance(model, Classifier):
-        return model
-    file = _imagenet(notify) if model == IMAGENET else read_model_file(_find(model))
-    return Classifier(file, open_runtime(file, precision, device, runtime), known_only)
-
-
-def _find(model: str | Path) -> Path:
-    path = Path(model)
-    if path.suffix.lower() == SUFFIX:
-        return path
-    near = difflib.get_close_matches(str(model).lower(), [IMAGENET], n=1, cutoff=0.6)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise UsageError(f"There is no model {str(model)!r}.{hint} Expected {IMAGENET}, or a model file, whose name ends with {SUFFIX}.")
-
-
-def _imagenet(notify: Callable[[str], None] | None) -> ModelFile:
-    """Return the built-in ImageNet model from the cache folder; build it on first use, and again where its file is damaged.
-
-    Two processes may build at once: each writes a file of its own and renames it.
-    """
-    path = imagenet_path()
-    if path.exists():
-        try:
-            return read_model_file(path)
-        except ModelError as error:
-            _tell(notify, f"{error} It is built anew.")
-    _build_imagenet(path, notify)
-    return read_model_file(path)
-
-
-def backbone_file(backbone: Backbone, notify: Callable[[str], None] | None = None) -> ModelFile:
-    """Return a backbone's model file, which gives embeddings, from the cache folder; exported on first use.
-
-    EfficientNet-Lite0 as it is built in is the ImageNet model, whose embeddings are the same.
-
-    Raises:
-        ModelError: the weights cannot be had, or the network cannot be exported.
-        MissingExtra: Keras or TensorFlow is absent.
-    """
-    if backbone == efficientnet_lite0():
-        return _imagenet(notify)
-    path = cache_folder() / f"{backbone.name.rpartition('/')[2]}-{backbone.fingerprint}-{FORMAT}{SUFFIX}"
-    if path.exists():
-        try:
-            return read_model_file(path)
-        except ModelError as error:
-            _tell(notify, f"{error} It is made anew.")
-    _open_folder(path.parent)
-    _tell(notify, f"Exporting {backbone} once; it is kept in {path.parent}")
-    export_model(backbone, Card(repr(backbone), (), repr(backbone), "", backbone.view), path)
-    return read_model_file(path)
-
-
-def imagenet_path() -> Path:
-    """Return where the built-in model's file lies; its name holds all that decides its content, so that no other version reads it."""
-    return cache_folder() / f"{IMAGENET}-{efficientnet_lite0()}-{WEIGHTS_VERSION}-{FORMAT}.{_EDITION}{SUFFIX}"
-
-
-def cache_folder() -> Path:
-    """Return where models that can be made again are kept: FRAMEVOTE_CACHE, or the user's cache folder."""
-    told = os.environ.get("FRAMEVOTE_CACHE")
-    return Path(told) if told else platformdirs.user_cache_path("framevote")
-
-
-def _build_imagenet(path: Path, notify: Callable[[str], None] | None) -> None:
-    lite0_weights()  # an absent package or a closed folder is told before the long work
-    backbone = efficientnet_lite0()
-    card = Card(IMAGENET, imagenet_labels(), repr(backbone), "linear", backbone.view)
-    _open_folder(path.parent)
-    _tell(notify, f"Building the ImageNet model once, about 20 s; it is kept in {path.parent}")
-    export_model(backbone, card, path)
-
-
-def _open_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return
-    except OSError as error:
-        raise OutputError(
-            f"The model cannot be kept in {folder}: {error.strerror}. Set FRAMEVOTE_CACHE to a folder that can be written to."
-        ) from error
-
-
-def _tell(notify: Callable[[str], None] | None, sentence: str) -> None:
-    if notify:
-        notify(sentence)
