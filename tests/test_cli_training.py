@@ -14,7 +14,8 @@ from rich.console import Console
 from framevote import cli
 from framevote.cli.batch import Tellings
 from framevote.cli.inspect import worth
-from framevote.cli.train import _tuning, _watched, _weighted
+from framevote.cli.train import _tuning, _weighted
+from framevote.cli.watching import watched
 from framevote.errors import PartError, UsageError
 from framevote.model_file import CARD, Openness, read_model_file
 from framevote.model_file.card import card_text
@@ -172,7 +173,7 @@ def test_options_of_fine_tuning_arrive():
 def test_bars_are_drawn_in_a_terminal_only():
     def drawn(terminal: bool) -> str:
         tell = Tellings(False, quiet=False, err=Console(file=io.StringIO(), force_terminal=terminal, width=120, color_system=None))
-        with _watched(tell) as watch:
+        with watched(tell) as watch:
             watch.embedded(3, 10)
             watch.learned(Step(2, 5, 1, 4, 0.5, 0.75, float("nan"), float("nan")))
             watch.learned(Step(2, 5, 4, 4, 0.5, 0.75, 0.4, 0.8))

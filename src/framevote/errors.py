@@ -11,6 +11,9 @@
 Every message says what came, what was expected, and how to mend it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class Error(Exception):
     """Any error that framevote raises on purpose; its text is a sentence for people."""
@@ -43,3 +46,12 @@ class MissingExtra(Error):
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtra:
     """Return the error for an absent optional package, with the line that installs it."""
     return MissingExtra(f"{purpose} needs the package {package}, which is not installed. Install it with: pip install 'framevote[{extra}]'")
+
+
+@contextmanager
+def beforehand() -> Iterator[None]:
+    """Within, what cannot be written is wrong usage: it is found before any work is done."""
+    try:
+        yield
+    except OutputError as error:
+        raise UsageError(str(error)) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from framevote.errors import OutputError, UsageError
+from framevote.errors import beforehand
 
 if TYPE_CHECKING:
     from framevote.cli.batch import Tellings
@@ -46,13 +46,13 @@ def doctor(
     shuffled and reversed too. `framevote train --head auto` acts on it.
     """
     from framevote.cli.batch import Tellings  # noqa: PLC0415 (brings numpy and the decoder)
-    from framevote.cli.train import _watched  # noqa: PLC0415
+    from framevote.cli.watching import watched  # noqa: PLC0415
     from framevote.doctor import examine  # noqa: PLC0415
 
     tell = Tellings(debug, quiet)
     if output:
         _check_picture(output, overwrite)
-    with _watched(tell) as watch:
+    with watched(tell) as watch:
         found = examine(
             data,
             layout=layout,
@@ -75,10 +75,8 @@ def _check_picture(path: Path, overwrite: bool) -> None:
     """Tell before any work is done that a picture cannot be written."""
     from framevote.doctor.picture import check_picture  # noqa: PLC0415 (brings matplotlib)
 
-    try:
+    with beforehand():
         check_picture(path, overwrite)
-    except OutputError as error:
-        raise UsageError(str(error)) from error
 
 
 def _print(found: "Diagnosis", tell: "Tellings", as_json: bool) -> None:

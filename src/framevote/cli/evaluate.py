@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from framevote.errors import OutputError, UsageError
+from framevote.errors import beforehand
 from framevote.parts import DEFAULT_SMOOTHER
 
 if TYPE_CHECKING:
@@ -61,10 +61,8 @@ def evaluate(
 
     tell = Tellings(debug, quiet)
     if output:
-        try:
+        with beforehand():
             check_report(output, overwrite)
-        except OutputError as error:  # told before any work is done
-            raise UsageError(str(error)) from error
     with progress_bar(tell.err, "evaluating", 0, not quiet) as progress:
         done = run(
             model,

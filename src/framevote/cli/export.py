@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from framevote.errors import OutputError, UsageError
+from framevote.errors import beforehand
 
 
 def export(
@@ -28,10 +28,8 @@ def export(
     from framevote.targets import prepared  # noqa: PLC0415
 
     tell = Tellings(debug, quiet)
-    try:
+    with beforehand():
         export_of = prepared(model, target, output, overwrite, tell.note)
-    except OutputError as error:  # told before any work is done
-        raise UsageError(str(error)) from error
     tell.note(f"exporting to {target}; this takes some ten seconds")
     done = export_of()
     if not quiet:

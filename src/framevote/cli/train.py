@@ -1,7 +1,6 @@
 """`framevote train`: photos or clips in, a calibrated model file out."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from framevote.parts import parse
 
 if TYPE_CHECKING:
     from framevote.cli.batch import Tellings
-    from framevote.training import Choose, FineTuning, Trained, Watch
+    from framevote.training import Choose, FineTuning, Trained
 
 _NO_WEIGHTS, _AUTO = "none", "auto"
 _TUNING = ("epochs", "rate", "batch", "patience", "smoothing", "augment", "class-weights", "mixed", "run")
@@ -80,6 +79,7 @@ def train(
     command goes on where it was.
     """
     from framevote.cli.batch import Tellings  # noqa: PLC0415 (brings numpy and the decoder)
+    from framevote.cli.watching import watched  # noqa: PLC0415
     from framevote.training import train as run_training  # noqa: PLC0415
 
     tell = Tellings(debug, quiet)
@@ -87,7 +87,7 @@ def train(
     if not fine_tune:
         _check_unasked((*options, run))
     tuning = _tuning(fine_tune, *options, seed) if fine_tune else None
-    with _watched(tell) as watch:
+    with watched(tell) as watch:
         done = run_training(
             data,
             output,
@@ -164,32 +164,6 @@ def _weighted(backbone: str | None, weights: str | None) -> str | None:
     named["weights"] = None if weights == _NO_WEIGHTS else weights
     told = [*map(repr, positional), *(f"{key}={value!r}" for key, value in named.items())]
     return f"{name}({', '.join(told)})"
-
-
-@contextmanager
-def _watched(tell: "Tellings") -> Iterator["Watch"]:
-    """Show bars in a terminal: how many items are embedded; epoch, loss and accuracy of fine-tuning."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    from framevote.training import Step, Watch  # noqa: PLC0415 (brings numpy)
-
-    if tell.quiet or not tell.err.is_terminal:
-        yield Watch(notify=tell.note)
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=tell.err, transient=True) as bar:
-        looking, learning = bar.add_task("embedding", total=None, visible=False), bar.add_task("learning", total=None, visible=False)
-
-        def embedded(done: int, items: int) -> None:
-            bar.update(looking, completed=done, total=items, visible=done < items, description=f"embedding {done} of {items} items")
-
-        def learned(step: Step) -> None:
-            words = f"epoch {step.epoch} of {step.epochs}: loss {step.loss:.3f}, accuracy {step.accuracy:.3f}"
-            beside = f" (validation {step.validation_accuracy:.3f})" if step.validation_accuracy == step.validation_accuracy else ""
-            done, total = (step.epoch - 1) * step.batches + step.batch, step.epochs * step.batches
-            bar.update(learning, completed=done, total=total, visible=done < total, description=words + beside)
-
-        yield Watch(tell.note, embedded, learned)
 
 
 def _print(done: "Trained", tell: "Tellings", as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from framevote.errors import OutputError, UsageError
+from framevote.errors import UsageError, beforehand
 
 if TYPE_CHECKING:
     from framevote.cli.batch import Tellings
@@ -103,10 +103,8 @@ def _check_picture(output: Path | None, overwrite: bool) -> None:
 
     if output:
         check_curve(output)
-        try:
+        with beforehand():
             check_free(output, overwrite)
-        except OutputError as error:  # told before any work is done
-            raise UsageError(str(error)) from error
 
 
 def _print(found: "Tuned", model: str, tell: "Tellings", as_json: bool) -> None:

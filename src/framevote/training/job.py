@@ -11,7 +11,7 @@ from framevote.backbones import Backbone, find_backbone
 from framevote.classifier import backbone_file
 from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
 from framevote.engine import load_keras
-from framevote.errors import InputError, OutputError, PartError, UsageError, missing_extra
+from framevote.errors import InputError, PartError, UsageError, beforehand, missing_extra
 from framevote.files import check_free, check_open
 from framevote.heads import Head, R2Plus1D, check_size
 from framevote.model_file import SUFFIX, Card, read_model_file
@@ -161,11 +161,9 @@ def _target(path: str | Path, overwrite: bool) -> Path:
         raise UsageError(
             f"A model file's name ends with {SUFFIX}. Received: {str(path)!r}; expected {target.name or 'model'}{SUFFIX}, say."
         )
-    try:
+    with beforehand():
         check_free(target, overwrite)
         check_open(target)
-    except OutputError as error:
-        raise UsageError(str(error)) from error
     return target
 
 
