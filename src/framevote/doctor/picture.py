@@ -2,36 +2,18 @@
 
 import textwrap
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from framevote.doctor.results import Diagnosis, Look
 from framevote.errors import UsageError
+from framevote.evaluation.plots import BLUE, INK, RED, house_style
 from framevote.files import check_free, check_open, whole_file
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
-# As on the report's page (framevote.evaluation.plots), but on white paper and with letters that a picture holds.
-_INK, _FAINT, _RED = "#1c1c1d", "#c9c9ca", "#b3402a"
-_BLUE, _LIGHT, _PALE = "#2f78b7", "#9cc4e4", "#dde6ee"
-_STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"],
-    "font.size": 9,
-    "text.parse_math": False,
-    "text.color": _INK,
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": _FAINT,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-}
-
+_LIGHT, _PALE = "#9cc4e4", "#dde6ee"  # of the house's blue
 _WIDTH, _BAR, _MARGIN = 7.2, 0.36, 1.75  # inches
 _SIGNS = 96  # of a line of the sentence
 _DOTS = 150  # an inch
@@ -57,12 +39,8 @@ def write_picture(found: Diagnosis, path: Path, overwrite: bool = False) -> Path
         OutputError: the file exists, or cannot be written.
     """
     check_picture(path, overwrite)
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        figure = _figure(found)
-        with whole_file(path, overwrite) as temporary:
-            figure.savefig(temporary, dpi=_DOTS, facecolor="white")
+    with house_style(), whole_file(path, overwrite) as temporary:
+        _figure(found).savefig(temporary, dpi=_DOTS, facecolor="white")
     return path
 
 
@@ -80,10 +58,10 @@ def _figure(found: Diagnosis) -> Figure:
         axes.barh(places, values, 0.66, color=[_colour(look, found) for look in found.looks])
         for place, look in zip(places, found.looks, strict=True):
             low, high = look.accuracy.low, look.accuracy.high
-            axes.plot([low, high], [place, place], color=_INK, linewidth=1.4, solid_capstyle="butt")
-            axes.plot([low, high], [place, place], "|", color=_INK, markersize=6)
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.4, solid_capstyle="butt")
+            axes.plot([low, high], [place, place], "|", color=INK, markersize=6)
             axes.annotate(str(look), (1, place), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center")
-        axes.axvline(found.chance, color=_RED, linestyle="--", linewidth=1.2)
+        axes.axvline(found.chance, color=RED, linestyle="--", linewidth=1.2)
         axes.set_yticks(places, [look.title for look in found.looks])
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel=f"share of {found.items} held-out clips named rightly; dashed: the most frequent label")
@@ -94,5 +72,5 @@ def _figure(found: Diagnosis) -> Figure:
 def _colour(look: Look, found: Diagnosis) -> str:
     """Return full blue for the head to take, a lighter one for the others, and a paler one for what heads are shown besides."""
     if look.cost and look.head == found.head:
-        return _BLUE
+        return BLUE
     return _LIGHT if look.cost else _PALE
