@@ -1,5 +1,7 @@
 """A head that sees order, from clips to a timeline, with the tiny backbone; and every head's OpenVINO graph beside Keras."""
 
+import json
+
 import numpy as np
 import pytest
 from made_training import clip, export_here
@@ -12,6 +14,7 @@ from framevote.labeling import label
 from framevote.model_file import HEAD_GRAPH, HEAD_KERAS, OUTPUTS, read_model_file
 from framevote.parts import build, names
 from framevote.records import Sampling
+from framevote.targets import export_to
 from framevote.testing import made_rows
 from framevote.training import train
 from framevote.video import open_video
@@ -83,6 +86,25 @@ def test_keras_gives_what_openvino_gives(trained, video):
     assert len(scores[0]) == 40
     np.testing.assert_array_equal(scores[0].times, scores[1].times)
     np.testing.assert_allclose(scores[0].values, scores[1].values, atol=1e-4)
+
+
+def test_exported_it_says_the_same_in_another_runtime(trained, video, tmp_path):
+    """Backbone and head by onnxruntime alone, on a window of the video, are what framevote says of the clip."""
+    import onnxruntime
+
+    done = export_to(trained.path, "onnx", tmp_path / "order.onnx")
+    assert [path.name for path in done.paths] == ["order.onnx", "order.head.onnx", "order.onnx.json"]
+    assert done.difference <= 1e-4
+    told = json.loads(done.paths[2].read_text("utf-8"))
+    assert [network["name"] for network in told["networks"]] == ["model", "head"]
+    assert told["window"] == {"frames": 10, "seconds": 2.0, "frames_per_second": 5.0, "causal": False}
+    model = load_model(trained.path, precision="f32", known_only=True)
+    frames = list(open_video(video, view=model.view))[:10]
+    backbone, head = (onnxruntime.InferenceSession(path) for path in done.paths[:2])
+    embeddings = backbone.run(["embedding"], {backbone.get_inputs()[0].name: np.stack([frame.image for frame in frames])})[0]
+    answer = head.run(["probabilities"], {head.get_inputs()[0].name: embeddings[None]})[0]
+    (expected,) = model.clips(frames)
+    np.testing.assert_allclose(answer, expected.values, atol=1e-4)
 
 
 def test_every_head_that_sees_order_is_compared():
