@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.agreement import agreement
 from benchmarks.copies import copies
 from benchmarks.flicker import flicker
+from benchmarks.heads import heads
 from benchmarks.measuring import ROOT, OthersWork, Worker
 from benchmarks.memory import memory
 from benchmarks.speed import annotated, gpu, labels
@@ -32,6 +33,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "vote": vote,
     "training": training,
     "agreement": agreement,
+    "heads": heads,
 }
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -20,6 +20,7 @@ import numpy as np
 
 import framevote
 from benchmarks.agreement import agree
+from benchmarks.heads import label_by, make_models
 from benchmarks.measuring import OUT, Usage, told, used
 from benchmarks.training import fine_tune, fit_head, keras_fit
 from framevote.classifier import imagenet_path
@@ -121,7 +122,24 @@ def calibrate() -> Told:
     return {"usage": told(usage), "gflops": 2 * 2048**3 / 1e9 * usage.rate}
 
 
-_JOBS = (load, load_keras, tutorial, label, decode_scale, decode, network, encode, vote, calibrate, fine_tune, keras_fit, fit_head, agree)
+_JOBS = (
+    load,
+    load_keras,
+    tutorial,
+    label,
+    decode_scale,
+    decode,
+    network,
+    encode,
+    vote,
+    calibrate,
+    fine_tune,
+    keras_fit,
+    fit_head,
+    agree,
+    make_models,
+    label_by,
+)
 JOBS: dict[str, Callable[..., Told]] = {job.__name__: job for job in _JOBS}
 
 

@@ -34,7 +34,7 @@ def keras_home(monkeypatch, tmp_path) -> Path:
 
 def test_every_shipped_backbone_is_listed_once():
     found = [each.name for each in listed()]
-    shipped = [name for name in names("backbone") if name in BY_NAME or name in ("efficientnet_lite0", "AlexNet", "SqueezeNet")]
+    shipped = [name for name in names("backbone") if name in BY_NAME or name in ("efficientnet_lite0", "AlexNet", "SqueezeNet", "Pixels")]
     assert sorted(found) == sorted(shipped)
     assert len(found) > 40
     assert [line.split()[0] for line in run().splitlines()[3:]] == found

@@ -140,7 +140,7 @@ class Listed(NamedTuple):
         parameters: millions of them up to the embedding.
         size: pixels of a side.
         source: who published it, and when.
-        state: of its ImageNet weights: `packaged`, `here`, `to be fetched`, `package missing` or `none public`.
+        state: of its ImageNet weights: `packaged`, `here`, `to be fetched`, `package missing`, `none public` or `needs none`.
         file: the file that they are, or are to be, in; empty where there is none.
     """
 
@@ -166,6 +166,7 @@ def listed() -> Iterator[Listed]:
         yield Listed(name, parameters, size, source, "package missing")
     for name, size, parameters, source in (_ALEXNET, _SQUEEZENET):
         yield Listed(name, parameters, size, source, "none public")
+    yield Listed("Pixels", 0.0, 64, "no network: a small grey picture, for R2Plus1D()", "needs none")
     for network in NETWORKS:
         path = weights_folder() / weights_file(network, network.size)
         state = "here" if path.is_file() else "to be fetched"

@@ -64,6 +64,8 @@ def worth(card: "Card") -> Iterator[str]:
         yield f"Says unknown where none of its classes is likely; of held-out items that it knows, {lost} are lost so."
     elif card.training and not card.several and "unknown" not in card.labels:
         yield "Never says unknown: there are too few held-out items (a hundred at least) to tell what the known look like."
+    if chosen := (card.training or {}).get("chosen"):
+        yield f"The head was chosen: {chosen}"
     yield from (f"Beware: {told}" for name in _WARNINGS if (told := (card.training or {}).get(name)))
 
 
@@ -85,6 +87,7 @@ def _lines(file: "ModelFile") -> Iterator[str]:
         "backbone": card.backbone,
         "head": card.head or "none",
         "sees": f"{card.view.width}×{card.view.height} pixels, {card.view.fit}, {100 * card.view.crop:g} % of the picture's middle",
+        "window": _window(card),
         "trained on": _trained_on(card),
         "temperature": f"{card.temperature:.3f}",
         "vote": _vote(card),
@@ -97,6 +100,14 @@ def _lines(file: "ModelFile") -> Iterator[str]:
 def _plain(text: str) -> str:
     """Return a text whose signs a terminal takes as no command: whoever made the file wrote it."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def _window(card: "Card") -> str:
+    """Return how a head that sees order samples time; nothing of a model of single frames."""
+    if not (told := card.sampling):
+        return ""
+    place = "before each row" if told.causal else "around each row"
+    return f"{told.frames} frames in {told.seconds:.3g} s {place}, {told.rate:.3g} a second"
 
 
 def _vote(card: "Card") -> str:
