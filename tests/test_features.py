@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from framevote.classifier import cache_folder, load_model
 from framevote.datasets import Item, frames_of
 from framevote.errors import MissingExtra
 from framevote.features import Rows, embed_items
+from framevote.features.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +168,16 @@ def test_a_remembered_value_that_cannot_be_one_is_computed_anew(items, model, ca
     assert again.computed == 3
     np.testing.assert_array_equal(again.rows.values, first.rows.values)
     assert embed_items(items[:3], model).computed == 0
+
+
+@pytest.mark.parametrize("size", [100, 40_000, 2_000_000])  # from 32 kB on, a value is a file of its own
+def test_the_store_gives_back_what_it_was_given(tmp_path, size):
+    value = np.random.default_rng(size).bytes(size)
+    for work in (lambda store: store.set("a", value), lambda store: None):
+        with closing(Store(tmp_path / "kept")) as store:
+            work(store)
+            assert store.get("a") == value
+            assert store.get("b") is None
 
 
 def test_a_pickle_in_the_cache_is_not_opened(items, model, cache, tmp_path):

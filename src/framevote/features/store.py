@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import diskcache
-from diskcache.core import MODE_RAW
+from diskcache.core import MODE_BINARY, MODE_RAW
 
 _MOST_BYTES = 8 << 30  # on disk; the oldest embeddings make room
 
@@ -14,8 +14,8 @@ class PlainDisk(diskcache.Disk):  # type: ignore[misc]
     """Keeps bytes as they are, and never unpickles what somebody has put into the folder."""
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        """Return what was kept; nothing where it is no plain value."""
-        return super().fetch(mode, filename, value, read) if mode == MODE_RAW else None
+        """Return what was kept, in the index or (what is larger: a clip's rows) in a file of its own; nothing where it is not plain."""
+        return super().fetch(mode, filename, value, read) if mode in (MODE_RAW, MODE_BINARY) else None
 
 
 class Store:
