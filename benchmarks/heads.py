@@ -23,7 +23,7 @@ _MODELS = {
 
 def heads(setting: Setting) -> Iterator[Row]:
     """Yield the rows: at the rate of a model that was trained on clips, and with a window for every frame."""
-    path = media.video(480)
+    path = media.video(360)
     with Worker() as first, Worker() as second:
         made = first.ask("make_models", path=path)["models"]
         for name, words in (("temporal", f"{_FRAMES / _SECONDS:.1f} windows a second"), ("every", "a window for every frame")):
@@ -35,7 +35,7 @@ def heads(setting: Setting) -> Iterator[Row]:
             pairs = alternated(setting.rounds, *works)
             ratio = Spread.of([ours.rate / theirs.rate for ours, theirs in pairs])
             beside = (
-                f"TemporalConv {middle([a for a, _ in pairs]).rate:.0f}, average {middle([b for _, b in pairs]).rate:.0f} frames/s, 480p"
+                f"TemporalConv {middle([a for a, _ in pairs]).rate:.0f}, average {middle([b for _, b in pairs]).rate:.0f} frames/s, 360p"
             )
             title = f"labels by `TemporalConv()` against `Average()` on every frame, {words}"
             yield Row(title, f"≥ {_GOAL} ×", ratio.text(), ratio.median >= _GOAL, beside, {"ratio": ratio.median})
