@@ -114,13 +114,13 @@ def test_a_backbone_gives_what_keras_gives_and_does_so_again_from_its_file(spec,
 def test_what_a_picture_goes_through_reaches_openvino(tmp_path):
     import keras
 
-    from framevote.engine import load_openvino
+    from framevote.engine import load_openvino, openvino_core
 
     model, pictures = find_backbone("SqueezeNet(size=32, weights=None)")(), some_pictures(32)  # caffe's, with its turned channels
     lively(model)
     model.export(tmp_path / "saved", format="tf_saved_model", verbose=False)
     openvino = load_openvino()
-    compiled = openvino.Core().compile_model(openvino.convert_model(tmp_path / "saved"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(openvino.convert_model(tmp_path / "saved"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     expected = keras.ops.convert_to_numpy(model(pictures))
     np.testing.assert_allclose(compiled(pictures)[0] / expected.max(), expected / expected.max(), atol=1e-4)
 

@@ -2,23 +2,24 @@ import itertools
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
 import numpy as np
-import openvino
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_models import CARD, GRAPH, SIZE, card, expected, familiarity, keras_file, model_file, pictures, rewritten
 
 from framevote.classifier import imagenet_path
+from framevote.engine import openvino_core
 from framevote.errors import MissingExtra, ModelError, UsageError
 from framevote.model_file import KERAS, Openness, read_model_file
 from framevote.model_file.card import card_text
 from framevote.runtime import KerasRuntime, OpenVINORuntime, _has_gpu, _take_precision, open_runtime
 
-BF16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+BF16 = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @pytest.fixture(scope="module")
@@ -286,9 +287,26 @@ def test_a_backbone_gives_embeddings_and_no_probabilities(tmp_path):
     np.testing.assert_allclose(embeddings, expected(pictures(6))[1], rtol=1e-5)
 
 
+def test_a_signal_is_heard_after_models_have_come_and_gone(colours) -> None:
+    code = f"""
+        import signal, time
+        from framevote.model_file import read_model_file
+        from framevote.runtime import open_runtime
+        file = read_model_file({str(colours.path)!r})
+        first, second = open_runtime(file), open_runtime(file)
+        del first
+        del second
+        signal.signal(signal.SIGALRM, lambda *_: print("heard"))
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        time.sleep(0.5)
+    """
+    said = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (0, "heard\n")
+
+
 def test_openvino_is_loaded_without_its_telemetry() -> None:
     code = (
-        "import sys; from framevote.engine import load_openvino; load_openvino().Core(); "
+        "import sys; from framevote.engine import openvino_core; openvino_core(); "
         "import openvino.tools.ovc; print(sys.modules['openvino_telemetry'], 'openvino_telemetry.main' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

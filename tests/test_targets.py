@@ -22,6 +22,7 @@ from framevote.calibration import known_share
 from framevote.classifier import load_model
 from framevote.cli import app
 from framevote.cli.export import export
+from framevote.engine import openvino_core
 from framevote.errors import MissingExtra, ModelError, OutputError, UsageError
 from framevote.export import export_model
 from framevote.model_file import KERAS, read_model_file, write_model_file
@@ -134,10 +135,8 @@ def test_a_backbone_without_labels_gives_embeddings(tmp_path, monkeypatch, here)
     assert [path.name for path in done.paths] == ["tiny.xml", "tiny.bin", "tiny.xml.json"]
     assert done.paths[0].read_bytes() == read_model_file(tmp_path / "tiny.fvm").graph  # the graph that the file holds
 
-    import openvino
-
     images = pictures(4, size=backbone.view.width)
-    received = openvino.compile_model(done.paths[0], "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images)
+    received = openvino_core().compile_model(done.paths[0], "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(images)
     np.testing.assert_allclose(received["embedding"], backbone().predict(images, verbose=0), atol=1e-4)
     told = json.loads(done.paths[-1].read_text("utf-8"))
     assert told["labels"] == []

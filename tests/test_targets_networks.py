@@ -6,6 +6,7 @@ from made_models import card, graph_folder, pictures
 from made_targets import KINDS, TEMPERATURE, WIDTH, sees_order
 
 from framevote.calibration import tempered
+from framevote.engine import openvino_core
 from framevote.errors import ModelError
 from framevote.model_file import GRAPH
 from framevote.targets import TARGETS
@@ -81,14 +82,12 @@ def test_the_temperature_inside_gives_what_framevote_gives(activation, dense, te
 
 @pytest.mark.parametrize("several", [False, True])
 def test_the_temperature_inside_an_openvino_graph_gives_what_framevote_gives(tmp_path, several):
-    import openvino
-
     path = graph_folder(tmp_path / "parts", card(several=several)) / GRAPH
-    images, graph = pictures(20), openvino.Core().read_model(path)
+    images, graph = pictures(20), openvino_core().read_model(path)
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    before = openvino.compile_model(path, "CPU", exact)(images)
+    before = openvino_core().compile_model(path, "CPU", exact)(images)
     temper_graph(graph, TEMPERATURE)
-    after = openvino.compile_model(graph, "CPU", exact)(images)
+    after = openvino_core().compile_model(graph, "CPU", exact)(images)
     np.testing.assert_allclose(after["probabilities"], tempered(before["probabilities"], TEMPERATURE, several), atol=3e-5)
     np.testing.assert_array_equal(after["embedding"], before["embedding"])
 

@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from typing import Any
 
 from framevote.errors import ModelError, missing_extra
@@ -12,6 +14,7 @@ from framevote.errors import ModelError, missing_extra
 # TensorFlow tells of its start in many lines; 3 leaves what ends the process.
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL", "3"
 _STDERR = 2
+_ONE_AT_A_TIME = Lock()
 
 
 def load_openvino() -> Any:
@@ -24,6 +27,22 @@ def load_openvino() -> Any:
     import openvino  # noqa: PLC0415 - heavy
 
     return openvino
+
+
+def openvino_core() -> Any:
+    """Return OpenVINO's `Core`, one for the whole process.
+
+    Each `Core` gives the thread that first uses its CPU plugin a stack of its own for signals, and puts the former back as it goes
+    (OpenVINO 2026.4). Of two that go in the order in which they came, the second puts back what is gone: then the next signal, such as
+    that of Ctrl-C, is a segmentation fault. One that stays has nothing to put back.
+    """
+    with _ONE_AT_A_TIME:
+        return _core()
+
+
+@cache
+def _core() -> Any:
+    return load_openvino().Core()
 
 
 def load_keras(purpose: str = "Running a network on Keras") -> Any:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from framevote.assembly import Top, crowned, embedding_model
 from framevote.backbones import Backbone, classifying, find_backbone
-from framevote.engine import load_keras, load_openvino
+from framevote.engine import load_keras, load_openvino, openvino_core
 from framevote.errors import ModelError, missing_extra
 from framevote.model_file import GRAPH, HEAD_GRAPH, HEAD_KERAS, KERAS, OUTPUTS, Card, check_keras_file, write_model_file
 from framevote.tensorflow_process import run_tensorflow, telling
@@ -95,9 +95,7 @@ def _check_card(card: Card, folder: Path) -> None:
 
 def _shapes(graph: Path) -> tuple[str, dict[str, str]]:
     """Return the shape of a graph's input, and those of its outputs by name."""
-    openvino = load_openvino()
-
-    model = openvino.Core().read_model(graph)
+    model = openvino_core().read_model(graph)
     given = {name: port.partial_shape.to_string() for port in model.outputs for name in port.get_names()}
     return model.input().partial_shape.to_string(), given
 
@@ -180,12 +178,10 @@ def _check_outputs(converted: Any, outputs: Sequence[str]) -> None:
 
 def compare(model: Any, graph: Path, values: NDArray[Any]) -> None:
     """Raise ModelError where OpenVINO's answers on made pictures, or windows, are further than 1e-4 from Keras's."""
-    openvino = load_openvino()
-
     expected = model.predict(values, verbose=0)
     if odd := [name for name, given in expected.items() if not np.isfinite(given).all()]:
         raise ModelError(f"The network gives answers that are no numbers ({odd[0]}): its weights are damaged, or are no weights of it.")
-    compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     received = compiled(values)
     for name in expected:
         # An embedding has no fixed scale: what counts is the distance against its largest number.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.engine import load_keras, load_openvino
+from framevote.engine import load_keras, openvino_core
 from framevote.errors import ModelError, UsageError
 from framevote.model_file import OUTPUTS, ModelFile
 from framevote.records import Image
@@ -106,9 +106,7 @@ class OpenVINORuntime(Runtime):
 
     def __init__(self, file: ModelFile, precision: Precision = "auto", batch: int = _BATCH) -> None:
         """Compile the graph for `batch` images a request."""
-        openvino = load_openvino()
-
-        core = openvino.Core()
+        core = openvino_core()
         self.precision = _take_precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         self.batch = batch
         view = file.card.view

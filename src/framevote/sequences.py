@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.engine import load_keras, load_openvino
+from framevote.engine import load_keras, openvino_core
 from framevote.errors import ModelError
 from framevote.model_file import HEAD_KERAS, OUTPUTS, ModelFile
 from framevote.records import Frame, Sampling
@@ -64,8 +64,7 @@ class _OpenVINOHead:
     """
 
     def __init__(self, file: ModelFile) -> None:
-        openvino = load_openvino()
-        core = openvino.Core()
+        core = openvino_core()
         graph, weights = file.head or (b"", b"")
         try:
             model = core.read_model(graph, weights)

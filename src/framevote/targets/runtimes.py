@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.engine import load_keras, load_openvino
+from framevote.engine import load_keras, openvino_core
 from framevote.targets.networks import Port
 
 Batch = NDArray[Any]
@@ -43,8 +43,7 @@ def open_onnx(path: Path) -> Opened:
 
 def open_openvino(path: Path) -> Opened:
     """Open a graph in OpenVINO, in f32."""
-    openvino = load_openvino()
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def ports(told: Any) -> tuple[Port, ...]:
         shapes = (tuple(size.get_length() if size.is_static else None for size in port.partial_shape) for port in told)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framevote.engine import load_openvino
+from framevote.engine import load_openvino, openvino_core
 from framevote.targets.networks import Network, Shape
 from framevote.targets.tempering import temper_graph
 
@@ -74,7 +74,7 @@ def write_openvino(_model: "keras.Model", network: Network, path: Path) -> None:
         for suffix in (path.suffix, ".bin"):
             shutil.copyfile(Path(network.graph).with_suffix(suffix), path.with_suffix(suffix))
         return
-    graph = openvino.Core().read_model(network.graph)
+    graph = openvino_core().read_model(network.graph)
     temper_graph(graph, network.temperature)
     openvino.save_model(graph, path, compress_to_fp16=False)
 

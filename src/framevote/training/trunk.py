@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.engine import load_keras, load_openvino
+from framevote.engine import load_keras, load_openvino, openvino_core
 from framevote.training.feeding import Look
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ class _Compiled:
     def __init__(self, trunk: "keras.Model", f32: bool) -> None:
         import tensorflow  # noqa: PLC0415 - heavy
 
-        openvino = load_openvino()
-        core = openvino.Core()
+        openvino, core = load_openvino(), openvino_core()
         shape = (_BATCH, *trunk.input_shape[1:])
         signature = tensorflow.TensorSpec(shape, tensorflow.uint8)
 
