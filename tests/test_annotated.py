@@ -1,6 +1,8 @@
 """The annotated video, looked at by PyAV and FFmpeg directly."""
 
+import os
 import resource
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -159,6 +161,20 @@ def test_every_kind_of_picture_becomes_one_that_players_show(name: str, tmp_path
         assert (stream.codec_context.name, stream.pix_fmt) == expected
     before, after = (next(iter(open_video(path))).image.astype(int) for path in (source, written))
     assert float(np.abs(before - after)[60:-8].mean()) < 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process the policies of its threads")
+def test_no_thread_is_hurried_while_av1_is_written(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "source.mkv", *FORMATS["10-bit in WebM"][0], seconds=0.3)
+    found = []
+
+    def progress(_seconds: float, _frames: int) -> None:
+        found.append({os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()})
+
+    AnnotatedVideo()(timeline_of(source), tmp_path / "annotated.webm", progress)
+    assert found
+    assert all(policies == {os.SCHED_OTHER} for policies in found)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_full_range_stays_in_webm(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from framevote.video import Picture, Video, reopen
 from framevote.video.probing import open_container, picture_stream
 from framevote.writers.encodable import Encodable
 from framevote.writers.naming import name_file, name_track
+from framevote.writers.scheduling import ordinary_scheduling
 from framevote.writers.sound import check_sound, sound_for
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -126,6 +127,8 @@ class AnnotatedVideo(Part):
             setattr(context, name, int(getattr(like, name)))
         if codec == "libx265" and out.format.name == "mp4":
             context.codec_tag = "hvc1"  # what Apple's players ask for
+        with ordinary_scheduling():
+            context.open()
         return stream
 
     def _options(self, codec: str) -> dict[str, str]:
