@@ -30,6 +30,7 @@ from framevote.training.windows import joined, windows_of
 
 HEADS = (
     "Average(strength=0.1)",
+    "Moments(strength=10)",
     "MLP()",
     "SimpleRNN()",
     "LSTM()",
@@ -55,7 +56,7 @@ def main() -> None:
     for text in told.heads or HEADS:
         head: Head = build("head", text)
         backbone = told.backbone if text.split("(")[0] != "R2Plus1D" else None
-        table.add_row(*measured(data, head, backbone, folds, told.frames))
+        table.add_row(*measured(data, head, backbone, folds, told.frames, told.window))
     Console().print(table)
 
 
@@ -66,10 +67,12 @@ def left_out(groups: Sequence[str], count: int) -> list[tuple[Ids, Ids]]:
     return [(np.flatnonzero(~np.isin(own, part)), np.flatnonzero(np.isin(own, part))) for part in parts]
 
 
-def measured(data: Dataset, head: Head, backbone: str | None, folds: Sequence[tuple[Ids, Ids]], frames: int) -> tuple[str, ...]:
+def measured(
+    data: Dataset, head: Head, backbone: str | None, folds: Sequence[tuple[Ids, Ids]], frames: int, window: float | None
+) -> tuple[str, ...]:
     """Return a row of the table."""
     began = time.monotonic()
-    rows = embedded(data, head, backbone, frames)
+    rows = embedded(data, head, backbone, frames, window)
     took = time.monotonic() - began
     material = Material(rows, data.targets, several=False)
     fitting = time.monotonic()
@@ -84,14 +87,14 @@ def measured(data: Dataset, head: Head, backbone: str | None, folds: Sequence[tu
     return repr(head), repr(backbone_for(head, backbone)), f"{mean(found):.3f} ± {stdev(found):.3f}", f"{took:.0f}", f"{seconds:.1f}"
 
 
-def embedded(data: Dataset, head: Head, backbone: str | None, frames: int) -> Rows:
+def embedded(data: Dataset, head: Head, backbone: str | None, frames: int, window: float | None) -> Rows:
     """Return the embeddings of the clips' frames, or of their windows for a head that sees order."""
     file = backbone_file(backbone_for(head, backbone))
     model = Classifier(file, open_runtime(file))
     if not head.temporal:
         seen = embed_items(data.items, model, frames)
     else:
-        windows = windows_of(data, frames, None, causal=False)
+        windows = windows_of(data, frames, window, causal=False)
         seen = joined(windows, embed_items(windows.pieces, model, windows.sampling.frames))
     if len(seen.kept) < len(data):
         raise SystemExit(f"{len(data) - len(seen.kept)} clips cannot be read: {seen.problems[0]}")
@@ -105,6 +108,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--leave", type=int, default=1, help="groups that each fold leaves out")
     parser.add_argument("--backbone", default="efficientnet_lite0", help="the network below")
     parser.add_argument("--frames", type=int, default=16, help="of a window")
+    parser.add_argument("--window", type=float, help="seconds of a window; the clips' median length, 4 at most, where it is left out")
     parser.add_argument("--head", dest="heads", action="append", help="a head as text; may be told again; all where none is named")
     return parser.parse_args()
 

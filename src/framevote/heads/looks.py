@@ -14,6 +14,9 @@ FLOOR = 0.1
 """Added to a number's spread over a clip before it is divided by it, in units of its spread over all training data: what hardly moves
 is not blown up to noise."""
 
+LEAST_SPREAD = 0.05
+"""Added to a spread before its logarithm is taken, in units of the spread over all training data."""
+
 
 def check_look(owner: str, look: object) -> None:
     """Raise PartError where `look` is not one or more of LOOKS, joined by +."""

@@ -14,6 +14,7 @@ from framevote.heads.average import is_strength
 from framevote.heads.base import Head
 from framevote.heads.checking import check_whole
 from framevote.heads.familiar import familiarity_of, save_head
+from framevote.heads.looks import LEAST_SPREAD
 from framevote.records import FloatArray
 
 STRENGTHS = (1.0, 10.0, 100.0)
@@ -26,7 +27,7 @@ _SCALE = 10.0  # from what least squares gives, 0 to 1, to logits; calibration d
 @final
 @dataclass(frozen=True, repr=False)
 class Moments(Head):
-    """A ridge classifier of the mean over a window and of the root mean square of its changes from frame to frame.
+    """A ridge classifier of the mean over a window and of the logarithm of how much it changes from frame to frame.
 
     It sees what there is and how much of it moves, but not which way. Of few clips it learns more surely than a network does,
     and in no time. Statistics pooling as in Snyder et al., "X-vectors: robust DNN embeddings for speaker recognition", ICASSP 2018;
@@ -68,14 +69,19 @@ class Moments(Head):
     ) -> "FittedMoments":
         """Return the head fitted to windows (R, T, D); nothing is drawn."""
         del seed
-        return FittedMoments(_ridge(moments(values), targets, weights, several, strength))
+        unit = float(np.sqrt(values.reshape(-1, values.shape[2]).var(axis=0, dtype=np.float64).mean())) or 1.0
+        return FittedMoments(_ridge(moments(values, unit), targets, weights, several, strength), unit)
 
 
-def moments(windows: FloatArray) -> NDArray[np.float32]:
-    """Return the means of windows (N, T, D) over time and the root mean squares of their changes, side by side: (N, 2 × D)."""
+def moments(windows: FloatArray, unit: float) -> NDArray[np.float32]:
+    """Return the means of windows (N, T, D) over time and the logarithms of their changes, side by side: (N, 2 × D).
+
+    A change is the root mean square of the differences from frame to frame, in `unit`s: its logarithm, since twice as much is as much
+    more to a number that hardly moves as to one that does.
+    """
     changes = np.diff(windows.astype(np.float64), axis=1)
     moved = np.sqrt(np.square(changes).sum(axis=1) / max(changes.shape[1], 1) + _LEAST)
-    return np.concatenate([windows.mean(axis=1, dtype=np.float64), moved], axis=1).astype(np.float32)
+    return np.concatenate([windows.mean(axis=1, dtype=np.float64), np.log(moved / unit + LEAST_SPREAD)], axis=1).astype(np.float32)
 
 
 def _ridge(values: FloatArray, targets: NDArray[np.bool_], weights: FloatArray, several: bool, strength: float) -> Top:
@@ -98,15 +104,17 @@ class FittedMoments:
 
     Attributes:
         top: the linear classifier on the moments.
+        unit: what changes are told in: the spread of a number over all training data.
         prototypes: float32 (D, K), by which familiarity is measured.
     """
 
     top: Top
+    unit: float
     prototypes: NDArray[np.float32] | None = None
 
     def probabilities(self, embeddings: FloatArray) -> NDArray[np.float64]:
         """Return the probabilities (N, C) of windows (N, T, D)."""
-        return self.top.probabilities(moments(embeddings)) if len(embeddings) else np.empty((0, len(self.top.bias)))
+        return self.top.probabilities(moments(embeddings, self.unit)) if len(embeddings) else np.empty((0, len(self.top.bias)))
 
     def familiarity(self, embeddings: FloatArray) -> NDArray[np.float64]:
         """Return the familiarity (N,) of windows (N, T, D); NaN without prototypes."""
@@ -123,7 +131,7 @@ class FittedMoments:
         window = keras.Input((None, len(self.top.kernel) // 2), name="window")
         before, after = layers.Cropping1D((0, 1), name="before")(window), layers.Cropping1D((1, 0), name="after")(window)
         moved = ops.sqrt(ops.mean(ops.square(layers.Subtract(name="change")([after, before])), axis=[1]) + _LEAST)
-        seen = layers.Concatenate(name="moments")([ops.mean(window, axis=[1]), moved])
+        seen = layers.Concatenate(name="moments")([ops.mean(window, axis=[1]), ops.log(moved / self.unit + LEAST_SPREAD)])
         activation = "sigmoid" if self.top.several else "softmax"
         dense = layers.Dense(len(self.top.bias), activation=activation, dtype="float32", name="probabilities")
         model = keras.Model(window, {"probabilities": dense(seen)}, name="moments_head")

@@ -17,14 +17,11 @@ from framevote.errors import PartError
 from framevote.heads.base import Fitted, Head
 from framevote.heads.checking import check_whole
 from framevote.heads.learning import Course, learned
-from framevote.heads.looks import check_look, looked
+from framevote.heads.looks import LEAST_SPREAD, check_look, looked
 from framevote.records import FloatArray
 
 if TYPE_CHECKING:
     import keras
-
-LEAST_SPREAD = 0.05
-"""Added to a spread before its logarithm is taken, in units of the spread over all training data."""
 
 MOST_DROPOUT = 0.95
 
