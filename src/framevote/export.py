@@ -22,7 +22,18 @@ from framevote.assembly import Top, crowned, embedding_model
 from framevote.backbones import Backbone, classifying, find_backbone
 from framevote.engine import load_keras, load_openvino, openvino_core
 from framevote.errors import ModelError, missing_extra
-from framevote.model_file import GRAPH, HEAD_GRAPH, HEAD_KERAS, KERAS, OUTPUTS, Card, check_keras_file, write_model_file
+from framevote.model_file import (
+    GRAPH,
+    HEAD_GRAPH,
+    HEAD_KERAS,
+    KERAS,
+    OUTPUTS,
+    WEIGHTS,
+    Card,
+    ModelFile,
+    check_keras_file,
+    write_model_file,
+)
 from framevote.tensorflow_process import run_tensorflow, telling
 
 TOLERANCE = 1e-4
@@ -38,12 +49,13 @@ class HeadOfWindows(Protocol):
         """Write its `.keras` file."""
 
 
-def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | HeadOfWindows | None = None) -> None:
+def export_model(source: Path | Backbone | ModelFile, card: Card, path: Path, top: Top | HeadOfWindows | None = None) -> None:
     """Write a model file.
 
     Args:
         source: a `.keras` file whose model takes uint8 (N, height, width, 3) and gives `probabilities` and `embedding`, or a
-            backbone with its ImageNet top. Under a `top`, or where the card names no labels, only their embedding is taken.
+            backbone with its ImageNet top, or a model file of either. Under a `top`, or where the card names no labels, only their
+            embedding is taken.
         card: what the model is; the versions are filled in here.
         path: the `.fvm` file to write.
         top: what is put on the source's embedding; where the card says how it samples time, a network of its own behind it.
@@ -61,9 +73,21 @@ def export_model(source: Path | Backbone, card: Card, path: Path, top: Top | Hea
     with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
         if top:
             top.save(Path(folder) / (HEAD_KERAS if card.sampling else _TOP))
-        _run_tensorflow(source, Path(folder), bare=not card.labels or card.sampling is not None)
+        below = _unpacked(source, Path(folder), stays=card.sampling is not None) if isinstance(source, ModelFile) else source
+        _run_tensorflow(below, Path(folder), bare=not card.labels or card.sampling is not None)
         _check_card(card, Path(folder))
         write_model_file(path, replace(card, versions=_versions()), Path(folder))
+
+
+def _unpacked(file: ModelFile, folder: Path, stays: bool) -> Path:
+    """Return the Keras model of a model file; where it stays as it is and is bare already, with its graph beside it."""
+    if not stays or file.card.labels:
+        (folder / "below").mkdir()
+        return file.extract_keras(folder / "below")
+    (folder / GRAPH).parent.mkdir(parents=True)
+    (folder / GRAPH).write_bytes(file.graph)
+    (folder / WEIGHTS).write_bytes(file.weights)
+    return file.extract_keras(folder)
 
 
 def _versions() -> dict[str, str]:
@@ -118,10 +142,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _export(source: str, folder: Path, bare: bool) -> None:
-    _built(source, folder, bare)
-    model = _converted(folder / KERAS, folder / GRAPH, OUTPUTS[1 if bare else 0 : 2])
-    for batch in (1, 3):
-        compare(model, folder / GRAPH, _pictures(batch, model.input_shape[1:]))
+    if not (folder / GRAPH).exists():
+        _built(source, folder, bare)
+        model = _converted(folder / KERAS, folder / GRAPH, OUTPUTS[1 if bare else 0 : 2])
+        for batch in (1, 3):
+            compare(model, folder / GRAPH, _pictures(batch, model.input_shape[1:]))
     if (folder / HEAD_KERAS).exists():
         head = _converted(folder / HEAD_KERAS, folder / HEAD_GRAPH, OUTPUTS[:1])
         for batch, frames in ((1, 16), (3, 9)):

@@ -52,7 +52,7 @@ class TemporalHead(Head):
     causal: bool = False
     dropout: float = 0.5
     epochs: int = 30
-    rate: float = 0.002
+    rate: float = 0.003
 
     temporal = True
 
@@ -240,6 +240,7 @@ class Transformer(TemporalHead):
         layers: how many there are.
     """
 
+    epochs: int = 15
     heads: int = 4
     layers: int = 2
 

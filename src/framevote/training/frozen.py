@@ -1,8 +1,6 @@
 """Training with the backbone as it is: the head on its embeddings, judged on items that were held out."""
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,9 +27,8 @@ def train_frozen(plan: Plan, prepared: Prepared) -> None:
         head=repr(plan.head.at(held.strength)),
         metrics={**measured(prepared, held, top), **by_chance(plan, prepared, held)},
     )
-    with tempfile.TemporaryDirectory(prefix="framevote-") as folder:
-        plan.watch.notify("Writing the model file: about 20 s")
-        export_model(prepared.file.extract_keras(Path(folder)), card, plan.path, top)
+    plan.watch.notify("Writing the model file: about 20 s")
+    export_model(prepared.file, card, plan.path, top)
 
 
 def card_of(plan: Plan, prepared: Prepared, held: HeldOut) -> Card:
