@@ -121,7 +121,7 @@ class TemporalHead(Head):
         return layers.LayerNormalization(name="projection_norm")(layers.Dense(self.units, name="projection")(hidden))
 
 
-def _pooled(seen: Any) -> Any:
+def time_pooled(seen: Any) -> Any:
     """Return the mean and the largest over time, side by side."""
     layers = load_keras().layers
     both = [layers.GlobalAveragePooling1D(name="time_mean")(seen), layers.GlobalMaxPooling1D(name="time_largest")(seen)]
@@ -224,7 +224,7 @@ class TemporalConv(TemporalHead):
             step = layers.Conv1D(self.units, self.kernel, padding="same", name=f"conv{number}")(found)
             step = layers.ReLU(name=f"relu{number}")(layers.LayerNormalization(name=f"norm{number}")(step))
             found = layers.Add(name=f"shortcut{number}")([found, step])
-        return _pooled(found)
+        return time_pooled(found)
 
 
 @final
