@@ -57,7 +57,7 @@ def test_long_clips_are_seen_in_pieces_spread_over_them():
     assert {(piece.path, piece.kind, piece.group) for piece in pieces} == {(Path("a.mp4"), "video", "a.mp4")}
 
 
-@pytest.mark.parametrize(("length", "count"), [(0.0, 1), (0.5, 1), (1.99, 1), (2.0, 2), (3.5, 3), (8.0, 8), (1000.0, 8)])
+@pytest.mark.parametrize(("length", "count"), [(0.0, 1), (0.5, 1), (1.49, 1), (1.5, 2), (2.0, 3), (3.4, 5), (8.0, 8), (1000.0, 8)])
 def test_how_many_pieces_there_are(length, count):
     assert len(pieces_of(Item(Path("a.mp4"), (), "video"), 1.0, length)) == count
 

@@ -15,6 +15,9 @@ from framevote.video import probe
 MOST_PIECES = 8
 """Windows of one clip that are learned from, spread evenly over it."""
 
+STRIDE = 0.5
+"""From the start of a window to that of the next, in windows: overlapping, they show every moment of a short action whole."""
+
 
 def length_of(item: Item) -> float:
     """Return how many seconds a clip lasts; 0 where the file does not say.
@@ -28,8 +31,8 @@ def length_of(item: Item) -> float:
 
 
 def pieces_of(item: Item, seconds: float, length: float) -> list[Item]:
-    """Return the windows of a clip that are looked at: the whole of one that is shorter than two, else several of `seconds` each."""
-    count = min(int(length / seconds + 1e-9), MOST_PIECES)
+    """Return the windows of a clip that are looked at: the whole of one in which no second fits, else several of `seconds` each."""
+    count = min(1 + int((length / seconds - 1) / STRIDE + 1e-9), MOST_PIECES)
     if count < 2:
         return [item]
     starts = item.start + np.linspace(0, length - seconds, count)
