@@ -1,5 +1,8 @@
 """Every registered head keeps the contract, and the check notices one that does not; arguments that do not fit are told."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 from framevote import heads
 from framevote.errors import ModelError, PartError
 from framevote.heads import TemporalHead
-from framevote.heads.temporal import _pooled
+from framevote.heads.temporal import time_pooled
 from framevote.parts import build, names
 from framevote.testing import check_head, made_rows
 
@@ -66,6 +69,7 @@ def test_a_head_is_its_text(name):
         ("TemporalConv(layers=65)", "TemporalConv takes layers: a whole number from 1 to 64"),
         ("Transformer(heads=0)", "Transformer takes heads: a whole number from 1 to 64"),
         ("Transformer(units=10, heads=4)", r"units that its heads can share out\. Received: units=10, heads=4"),
+        ("R2Plus1D(regions=3)", r"pixels themselves, which have no regions: regions is 0\. Received: regions=3"),
         ("R2Plus1D(units=-4)", "R2Plus1D takes units: a whole number"),
     ],
 )
@@ -84,7 +88,7 @@ def test_numbers_that_are_none_are_told():
     part = build("head", "MLP(units=4, epochs=1)")
     values, targets = made_rows(part, 8)
     values[3, 2, 1] = np.nan
-    with pytest.raises(ModelError, match=r"MLP\(units=4, epochs=1\) did not learn: its loss is no number any more\. Give a smaller rate"):
+    with pytest.raises(ModelError, match=r"MLP\(units=4, epochs=1\) did not learn: its weights are no numbers\. Give a smaller rate"):
         part(values, targets, np.ones(len(values)), False, 1.0)
 
 
@@ -104,7 +108,7 @@ class _Plain(TemporalHead):
     epochs: int = 1
 
     def describe(self, seen):
-        return _pooled(seen)
+        return time_pooled(seen)
 
 
 class _Changes:
@@ -170,3 +174,18 @@ def test_a_head_that_is_not_registered_is_noticed():
 
 def test_what_the_room_names_is_there():
     assert [name for name in heads.__all__ if not hasattr(heads, name)] == []
+
+
+TORCH = """
+import numpy as np
+from framevote.parts import build
+values, targets = np.random.default_rng(0).normal(size=(12, 4, 6)).astype(np.float32), np.eye(2, dtype=bool)[np.arange(12) % 2]
+fitted = build("head", "LSTM(units=2, epochs=1)")(values, targets, np.ones(12, np.float32), False, 1.0)
+print(fitted.probabilities(values).shape)
+"""
+
+
+def test_a_head_learns_on_torch_too():
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    said = subprocess.run([sys.executable, "-c", TORCH], env=environment, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout.split("\n")[-2]) == (0, "(12, 2)"), said.stderr[-1000:]

@@ -77,7 +77,8 @@ def test_photos_have_no_order(tmp_path, clips):
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
-        (0.05, r"A window of 0\.05 s has 0 frames of these videos\. Expected at least 2: give a longer --window"),
+        (0.05, r"A window of 0\.05 s shows 0 frames at 10 a second\. Expected at least 2: give a longer --window"),
+        (4.1, r"A window of 4\.1 s is longer than these clips: they last 2 s \(median\).* Expected 4 s at most"),
         (0, r"A window is some seconds long, more than 0\. Received: 0"),
         (-1.0, "Received: -1.0"),
         (float("nan"), "Received: nan"),

@@ -1,7 +1,8 @@
 """From a Keras model to a model file: `.keras` → SavedModel → OpenVINO, in a TensorFlow process of its own.
 
 TensorFlow is the way to OpenVINO whatever backend trained the model, and a process of its own keeps it out of the caller's.
-Before a file is called finished, OpenVINO's answers are compared with Keras's on two batch sizes, a head's on two lengths too.
+Before a file is called finished, OpenVINO's answers are compared with Keras's on two batch sizes, a head's on two lengths too. A
+backbone that stays as it is under a head of windows was compared when its own file was written.
 """
 
 import argparse

@@ -138,5 +138,8 @@ def _table(found: "Tuned", model: str, tell: "Tellings") -> str:
         tell.out.print(table)
         for sentence in sentences(found):
             tell.out.print(Text(sentence), soft_wrap=True)
-        tell.out.print(Text(f"{len(found.tried)} votes tried on {found.videos} videos. {kept}", style="dim"), soft_wrap=True)
+        tell.out.print(
+            Text(f"{len(found.tried)} votes tried on {found.videos} video{'' if found.videos == 1 else 's'}. {kept}", style="dim"),
+            soft_wrap=True,
+        )
     return caught.get().rstrip("\n")

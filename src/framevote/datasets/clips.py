@@ -16,7 +16,7 @@ MOST_PIECES = 8
 """Windows of one clip that are learned from, spread evenly over it."""
 
 STRIDE = 0.5
-"""From the start of a window to that of the next, in windows: overlapping, they show every moment of a short action whole."""
+"""From the start of a window to that of the next, in windows: overlapping, they show more of what happens whole."""
 
 
 def length_of(item: Item) -> float:

@@ -78,8 +78,9 @@ class FittedWindows:
             return np.empty((0, self.classes))
         workshop = _workshop(self.head, self.size, self.classes, self.several)
         workshop.model.set_weights(self.weights)
+        plain = load_keras().ops.convert_to_numpy  # torch's answers know how they came about, and NumPy takes none such
         answers = [
-            np.asarray(workshop.model(embeddings[at : at + _PREDICT], training=False)["probabilities"])
+            plain(workshop.model(embeddings[at : at + _PREDICT], training=False)["probabilities"])
             for at in range(0, len(embeddings), _PREDICT)
         ]
         return np.concatenate(answers).astype(np.float64)
@@ -103,7 +104,7 @@ def learned(head: Learner, course: Course) -> FittedWindows:
     """Return a head fitted to windows.
 
     Raises:
-        ModelError: the loss is no number any more.
+        ModelError: what it learned are no numbers.
     """
     size, classes = course.values.shape[2], course.targets.shape[1]
     workshop = _workshop(head, size, classes, course.several)
@@ -144,13 +145,14 @@ class _Workshop:
                 self._mind.train_on_batch(seen[own], {"probabilities": targets[own]}, sample_weight={"probabilities": weighed[own]})
         weights = tuple(self.model.get_weights())
         if not all(np.isfinite(array).all() for array in weights):
-            raise ModelError(f"{self.head} did not learn: its loss is no number any more. Give a smaller rate.")
+            raise ModelError(f"{self.head} did not learn: its weights are no numbers. Give a smaller rate.")
         return weights
 
     def _looked(self, values: FloatArray) -> NDArray[np.float32]:
         """Return what the head sees of windows: computed once, since no epoch changes it."""
         blocks = range(0, len(values), _PREDICT)
-        return np.concatenate([np.asarray(self._eye(values[at : at + _PREDICT], training=False)) for at in blocks])
+        plain = load_keras().ops.convert_to_numpy
+        return np.concatenate([plain(self._eye(values[at : at + _PREDICT], training=False)) for at in blocks])
 
     def _set_back(self, seed: int) -> None:
         """Draw new weights, and forget what the optimiser remembers."""

@@ -31,6 +31,11 @@ class R2Plus1D(TemporalHead):
     dropout: float = 0.3
     epochs: int = 15
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regions:
+            raise PartError(f"R2Plus1D sees the pixels themselves, which have no regions: regions is 0. Received: regions={self.regions!r}")
+
     def describe(self, seen: Any) -> Any:
         """Return the mean and the largest over time of what two stages find in each place.
 

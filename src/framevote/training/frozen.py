@@ -27,7 +27,7 @@ def train_frozen(plan: Plan, prepared: Prepared) -> None:
         head=repr(plan.head.at(held.strength)),
         metrics={**measured(prepared, held, top), **by_chance(plan, prepared, held)},
     )
-    plan.watch.notify("Writing the model file: about 20 s")
+    plan.watch.notify(f"Writing the model file: about {10 if plan.head.temporal else 20} s")
     export_model(prepared.file, card, plan.path, top)
 
 

@@ -120,7 +120,8 @@ def prepare(plan: Plan, file: ModelFile) -> Prepared:
     groups = merged_groups([item.group for item in dataset.items], _noted(alike, dataset, differing))
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
-    _tell_time(plan, material, len(sides.folds))
+    if not plan.head.temporal:  # which take about a minute
+        _tell_time(plan, material, len(sides.folds))
     return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups), _contradiction(dataset, differing), sampling)
 
 

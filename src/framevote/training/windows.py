@@ -1,6 +1,7 @@
 """Clips for a head that sees order: how time is sampled, and what is embedded of each."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -16,6 +17,9 @@ from framevote.video import probe
 
 LONGEST = 4.0
 """Seconds of a window at most, unless told otherwise: most actions show what they are in less."""
+
+MOST_CLIPS = 2.0
+"""The longest window, in median clips: a shorter clip is stretched to it, but at another rate things look otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +48,10 @@ def windows_of(dataset: Dataset, frames: int, seconds: float | None, causal: boo
 
     Raises:
         InputError: there are photos among the items, or no clip can be opened.
-        UsageError: a window that no video has two frames in, or of no length.
+        UsageError: a window that no video has two frames in, of no length, or longer than two clips in a row; or fewer than two frames.
     """
+    if frames < 2:
+        raise UsageError(f"A head that sees order looks at 2 frames of a window or more. Received: {frames}")
     if seconds is not None and not 0 < seconds < math.inf:
         raise UsageError(f"A window is some seconds long, more than 0. Received: {seconds!r}")
     if photos := [item for item in dataset.items if item.kind == "photo"]:
@@ -64,13 +70,28 @@ def windows_of(dataset: Dataset, frames: int, seconds: float | None, causal: boo
     known = [length for length in lengths if length]
     if seconds is None and not known:
         raise InputError("No clip says how long it is. Give the length of a window in seconds (--window).")
-    seconds = seconds or min(median(known), LONGEST)
-    frames = min(frames, round(seconds * median(rates or [25.0])))
+    seconds = _seconds(seconds, known)
+    rate = median(rates or [25.0])
+    frames = min(frames, round(seconds * rate))
     if frames < 2:
-        raise UsageError(f"A window of {seconds:g} s has {frames} frames of these videos. Expected at least 2: give a longer --window.")
+        raise UsageError(
+            f"A window of {seconds:g} s shows {frames} frames at {rate:.4g} a second. Expected at least 2: give a longer --window."
+        )
     pieces = [pieces_of(item, seconds, length) for item, length in zip(dataset.items, lengths, strict=True)]
     owners = np.repeat(np.arange(len(pieces)), [len(some) for some in pieces])
     return Windows(Sampling(frames, round(seconds, 6), causal), tuple(piece for some in pieces for piece in some), owners)
+
+
+def _seconds(told: float | None, known: Sequence[float]) -> float:
+    """Return the length of a window, by those of the clips."""
+    if told is None:
+        return min(median(known), LONGEST)
+    if known and told > MOST_CLIPS * (usual := median(known)):
+        raise UsageError(
+            f"A window of {told:g} s is longer than these clips: they last {usual:.3g} s (median), and stretched so far they would show "
+            f"nothing that a video shows in as long. Expected {MOST_CLIPS * usual:.3g} s at most."
+        )
+    return told
 
 
 def joined(windows: Windows, seen: Embedded) -> Embedded:

@@ -95,7 +95,6 @@ def _own_file(model: Classifier | str | Path) -> Path:
     path = Path(model)
     if path.exists():  # else loading tells what is missing
         check_writable(path)
-        return path
     return path
 
 
@@ -105,7 +104,8 @@ def _found(classifier: Classifier, films: Films, trials: Trials, max_delay: MaxD
     tried, folds = tried_on(trials, every), held_out(trials, films.groups, max_delay)
     most = allowed(trials, every, max_delay)
     chosen = tried[choose(trials, every, max_delay)]
-    if folds and HeldOut.of(folds).gain.mean <= 0 and tried[0].delay <= most:
+    gain = HeldOut.of(folds).gain.mean if folds else chosen.f1 - tried[0].f1
+    if gain <= 0 and tried[0].delay <= most:
         chosen = tried[0]  # what wins on these videos loses on others: it has learned them by heart
     return Tuned(
         model=classifier.name,
