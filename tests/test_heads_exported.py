@@ -8,6 +8,7 @@ from made_training import clip, export_here
 
 from framevote import export
 from framevote.classifier import load_model
+from framevote.errors import InputError
 from framevote.heads import TemporalHead, fit_prototypes
 from framevote.heads.learning import FittedWindows
 from framevote.labeling import label
@@ -76,6 +77,12 @@ def test_a_timeline_says_when_things_turned(trained, video):
     (first, second) = timeline.segments
     assert (first.label, second.label) == ("redder", "bluer")
     assert (first.start, second.start, second.end) == (0, pytest.approx(4, abs=0.6), pytest.approx(8))
+
+
+def test_a_single_frame_has_no_order(trained, tmp_path):
+    still = clip(tmp_path / "still.mkv", ramp(np.random.default_rng(3), np.ones(1)))
+    with pytest.raises(InputError, match=r"still\.mkv shows a single frame\. Expected at least two: the model looks at how 10 follow"):
+        label(still, trained.path, precision="f32")
 
 
 def test_keras_gives_what_openvino_gives(trained, video):

@@ -10,7 +10,7 @@ from framevote.errors import InputError, PartError, UsageError
 from framevote.metrics import changes_per_minute
 from framevote.model_file import Vote
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, build, names
-from framevote.records import Flicker, Progress, Recipe, Scores, Timeline
+from framevote.records import Flicker, Frame, Progress, Recipe, Scores, Timeline
 from framevote.runtime import Device, Precision, RuntimeName
 from framevote.smoothing import Smoother
 from framevote.strategies import Strategy
@@ -69,7 +69,7 @@ def label(
     vote, cut = choose_vote(classifier.card.vote, smoother, hysteresis, shortest, unknown)
     video = open_video(path, view=classifier.view)
     raw = Tally()
-    looked = _watched(plan(video, classifier.stream, vote), progress)
+    looked = _watched(plan(video, lambda frames: classifier.stream(_moving(frames, classifier, path)), vote), progress)
     chosen = (block.only(only) for block in looked) if only else looked
     segments, track = cut(vote.stream(raw.watch(chosen)))
     return Timeline(
@@ -109,6 +109,18 @@ def _check_rate(classifier: Classifier, plan: Strategy) -> None:
         raise UsageError(
             f"The model {classifier.name} sees the order of {sampling.rate:.3g} frames a second. Received: the strategy {plan}, which "
             f"looks every {plan.spacing:g} s. Expected one that looks every {sampling.step:.3g} s or more often, such as EveryFrame()."
+        )
+
+
+def _moving(frames: Iterable[Frame], classifier: Classifier, path: str | Path) -> Iterator[Frame]:
+    """Yield the frames; refuse a video of a single one where the model sees order."""
+    count = 0
+    for frame in frames:
+        count += 1
+        yield frame
+    if count == 1 and (sampling := classifier.sampling):
+        raise InputError(
+            f"{path} shows a single frame. Expected at least two: the model looks at how {sampling.frames} follow one another."
         )
 
 
