@@ -23,6 +23,8 @@ class Frame:
         index: 0-based position among the frames that the video shows; -1 where the frame was sought and not counted.
         duration: seconds that it stands for; on every frame, those until the next (the last: what the file says).
         frames: how many of the video's frames it stands for; 1 where every frame is looked at.
+        motion: float32 (height, width, 2), where the view asks for it: how far what is seen has moved to the right and down since the
+            frame before, in pixels of this picture; zeros where nothing says.
     """
 
     image: Image
@@ -30,10 +32,13 @@ class Frame:
     index: int = 0
     duration: float = 0.0
     frames: int = 1
+    motion: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         shape, kind = self.image.shape, self.image.dtype
         check(kind == np.uint8 and len(shape) == 3 and shape[2] == 3, "Frame", "uint8 RGB (height, width, 3)", f"{kind} {shape}")
+        if self.motion is not None:
+            check(self.motion.shape == (*shape[:2], 2), "Frame", "motion of the picture's size, (height, width, 2)", self.motion.shape)
 
     def __repr__(self) -> str:
         height, width, _ = self.image.shape
@@ -48,14 +53,18 @@ class View:
         width, height: pixels that the network takes.
         fit: `centre` cuts the middle out, `squash` distorts, `letterbox` adds black bars.
         crop: with `centre`, the share of the largest middle piece that is kept (224 of 256 is 0.875).
+        motion: what each frame brings of motion: nothing, the codec's own `vectors` (where a codec has none, the flow), or the `flow`,
+            which is computed.
     """
 
     width: int
     height: int
     fit: Literal["centre", "squash", "letterbox"] = "centre"
     crop: float = 1.0
+    motion: Literal["", "vectors", "flow"] = ""
 
     def __post_init__(self) -> None:
+        check(self.motion in ("", "vectors", "flow"), "View", "motion vectors, flow or none", self.motion)
         check(self.width > 0 and self.height > 0, "View", "a size of at least 1×1", f"{self.width}×{self.height}")
         check(self.fit in ("centre", "squash", "letterbox"), "View", "fit centre, squash or letterbox", self.fit)
         check(0 < self.crop <= 1, "View", "crop above 0 and at most 1", self.crop)
