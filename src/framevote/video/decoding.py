@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from framevote.errors import InputError, UsageError
 from framevote.records import Frame, VideoInfo, View
+from framevote.video.motion import Motion, export_vectors, motion_of
 from framevote.video.probing import describe, open_container, picture_stream
 from framevote.video.scaling import Scaler
 
@@ -75,9 +76,31 @@ class Video:
         return f"Video({self.path.name!r}, {self.info.width}×{self.info.height}, {self.info.duration:.2f} s)"
 
     def __iter__(self) -> Iterator[Frame]:
+        motion = self._motion()
         scaler = Scaler(self.info, self.view)
-        for picture in self.pictures():
-            yield Frame(scaler(picture.frame), picture.time, picture.index, picture.duration)
+        for picture in self.pictures(motion):
+            yield _frame(picture, scaler, motion)
+
+    def between(self, start: float, end: float | None = None) -> Iterator[Frame]:
+        """Yield all frames that are shown within [start, end) seconds, seeking to the first; None is the video's end.
+
+        The first one's motion is zeros where decoding began with it.
+
+        Raises:
+            UsageError: a start below 0, or an end that is not above it.
+        """
+        if not 0 <= start < math.inf or (end is not None and not end > start):
+            raise UsageError(f"between takes a start of at least 0 s and an end above it. Received: {start!r}, {end!r}")
+        motion = self._motion()
+        scaler = Scaler(self.info, self.view)
+        for picture in self._from(start, motion):
+            if end is not None and picture.time >= end:
+                return
+            within = picture.time + picture.duration > start
+            if within or motion is not None:  # what comes before tells how the first one has moved
+                frame = _frame(picture, scaler, motion)
+            if within:
+                yield frame if start == 0 else replace(frame, index=-1)
 
     def every(self, seconds: float) -> Iterator[Frame]:
         """Yield the first frame of every stretch of `seconds`; each stands for all that are shown until the next one.
@@ -87,6 +110,7 @@ class Video:
         """
         if not seconds > 0:
             raise UsageError(f"every takes seconds above 0. Received: {seconds!r}")
+        self._refuse_motion("every")
         scaler = Scaler(self.info, self.view)
         held: Frame | None = None
         due, passed, end = 0.0, 0, 0.0
@@ -102,23 +126,24 @@ class Video:
         if held is not None:
             yield replace(held, duration=end - held.time, frames=passed)
 
-    def pictures(self) -> Iterator[Picture]:
-        """Yield every picture as the decoder gives it.
+    def pictures(self, motion: Motion | None = None) -> Iterator[Picture]:
+        """Yield every picture as the decoder gives it; `motion` has it give out vectors too, and hears of the packets.
 
         Raises:
             InputError: no picture at all could be decoded.
         """
         self.skipped = 0
         with open_container(self.path) as container:
-            stream = _threaded(picture_stream(self.path, container))
+            stream = _prepared(picture_stream(self.path, container), motion)
             last = None
-            for last in _timed(self._decoded(container, stream), stream, self._skip):
+            for last in _timed(self._decoded(container, stream, motion), stream, self._skip):
                 yield last
         if last is None:
             raise InputError(f"{self.path}: none of its pictures could be decoded. Expected a whole, undamaged video.")
 
     def at(self, times: Sequence[float]) -> Iterator[Frame]:
         """Yield the frame shown at each of the times (seconds, increasing); beyond the end, the last one."""
+        self._refuse_motion("at")
         scaler = Scaler(self.info, self.view)
         for time in times:
             picture = self._shown_at(time)
@@ -129,6 +154,7 @@ class Video:
 
         Beyond the end it is the last frame. For times that lie far apart, `at` decodes less.
         """
+        self._refuse_motion("shown")
         scaler = Scaler(self.info, self.view)
         due, held = deque(times), None
         for picture in self._from(times[0]) if times else ():
@@ -147,33 +173,45 @@ class Video:
     def _shown_at(self, time: float) -> Picture:
         return _last_until(self._from(time), time)
 
-    def _from(self, time: float) -> Iterator[Picture]:
+    def _motion(self) -> Motion | None:
+        return motion_of(self.info, self.view) if self.view is not None and self.view.motion else None
+
+    def _refuse_motion(self, way: str) -> None:
+        if self.view is not None and self.view.motion:
+            raise UsageError(
+                f"Video.{way} gives frames that do not follow one another, and so have no motion. Expected a view without motion,"
+                f" or all frames of a stretch: Video.between(start, end). Received: motion={self.view.motion!r}"
+            )
+
+    def _from(self, time: float, motion: Motion | None = None) -> Iterator[Picture]:
         """Yield the pictures from one that is shown at `time` or earlier on."""
         # Where a container seeks to a picture that needs earlier ones, or past the time, a seek further back finds it; else the
         # way from the start is the sure one.
         for earlier in _STEPS_BACK if time > 0 else ():
-            pictures = self._sought(max(time - earlier, 0.0))
+            pictures = self._sought(max(time - earlier, 0.0), motion)
             first = next(pictures, None)
             if first is not None and first.time <= time:
                 yield first
                 yield from pictures
                 return
-        yield from self.pictures()
+        yield from self.pictures(motion)
 
-    def _sought(self, time: float) -> Iterator[Picture]:
+    def _sought(self, time: float, motion: Motion | None) -> Iterator[Picture]:
         """Yield the pictures from where the container's index leads for `time`; none where it cannot seek."""
         with open_container(self.path) as container, suppress(av.FFmpegError):
-            stream = _threaded(picture_stream(self.path, container))
+            stream = _prepared(picture_stream(self.path, container), motion)
             container.seek(int((time + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
-            yield from _timed(self._decoded(container, stream), stream, self._skip)
+            yield from _timed(self._decoded(container, stream, motion), stream, self._skip)
 
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    def _decoded(self, container: InputContainer, stream: VideoStream, motion: Motion | None = None) -> Iterator[VideoFrame]:
         """Yield frames in the order of showing; count what cannot be read, and go on behind it."""
         shown: int | None = None
         packets = container.demux(stream)
         while (packet := self._next(packets)) is not None:
             if packet.has_sidedata("encryption_info"):
                 raise InputError(f"{self.path} is encrypted. Expected a video that is not; export it without copy protection.")
+            if motion is not None:
+                motion.packet(packet.pts)
             try:
                 for frame in packet.decode():
                     shown = frame.pts
@@ -231,6 +269,20 @@ def _threaded(stream: VideoStream) -> VideoStream:
     # One thread a core, by frames and slices: decoding must keep up with the network beside it.
     stream.thread_type = ThreadType.AUTO
     return stream
+
+
+def _prepared(stream: VideoStream, motion: Motion | None) -> VideoStream:
+    stream = _threaded(stream)
+    if motion is not None and motion.exports:
+        export_vectors(stream)
+    return stream
+
+
+def _frame(picture: Picture, scaler: Scaler, motion: Motion | None) -> Frame:
+    pts = picture.frame.pts  # the scaler takes it away
+    image = scaler(picture.frame)
+    field = None if motion is None else motion(picture.frame, pts, image)
+    return Frame(image, picture.time, picture.index, picture.duration, motion=field)
 
 
 def _timed(frames: Iterator[VideoFrame], stream: VideoStream, skip: Callable[[], None]) -> Iterator[Picture]:
