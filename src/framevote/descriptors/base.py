@@ -49,13 +49,16 @@ class Extractor(Protocol):
     """
 
     @property
-    def view(self) -> View: ...
+    def view(self) -> View:
+        """How it wants its frames."""
 
     @property
-    def moving(self) -> bool: ...
+    def moving(self) -> bool:
+        """Whether it needs all frames, in their order."""
 
     @property
-    def numbers(self) -> int: ...
+    def numbers(self) -> int:
+        """D, of a descriptor."""
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Descriptors]:
         """Yield the descriptors of each frame, in their order; frames are pulled as they are needed.

@@ -1,0 +1,223 @@
+"""Encoders that say how descriptors differ from the words: Fisher vector, VLAD and super-vector."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.encoders.base import Arrays, Coder, Encoder, Floats
+from framevote.encoders.codebooks import Mixture, k_means, mixture
+from framevote.encoders.nearest import blocks, nearest
+
+_SUMS = ("sum", "average")
+_TINY = 1e-12
+
+
+class FisherCoder(Coder):
+    """Gradients of a mixture's log-likelihood with respect to its means and deviations, whitened.
+
+    A cell's numbers are, word by word, D of the means and D of the deviations.
+    """
+
+    def __init__(self, given: Mixture) -> None:
+        self.mixture = given
+        self.words, numbers = given.means.shape
+        self.block = 2 * numbers
+        precisions = 1 / np.square(given.deviations.astype(np.float64))
+        means = given.means.astype(np.float64)
+        # log wₖ N(x; k) = x² · squares + x · linear + level, in one product of matrices.
+        self._factors = np.concatenate([-precisions / 2, means * precisions], axis=1).T.astype(np.float32)
+        levels = np.log(np.maximum(given.weights.astype(np.float64), _TINY)) + 0.5 * np.log(precisions).sum(axis=1)
+        self._levels = (levels - 0.5 * (means**2 * precisions).sum(axis=1)).astype(np.float32)
+
+    def posteriors(self, values: Floats) -> Floats:
+        """Return the probability (N, K) that each descriptor (N, D) is of each word."""
+        return self._posteriors(np.concatenate([np.square(values), values], axis=1))
+
+    def _posteriors(self, both: Floats) -> Floats:
+        logs = both @ self._factors
+        logs += self._levels
+        logs -= logs.max(axis=1, keepdims=True)
+        np.exp(logs, out=logs)
+        logs /= logs.sum(axis=1, keepdims=True)
+        return logs
+
+    def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
+        """Return the gradients of each cell, summed over its descriptors: (S, K × 2 D)."""
+        del pooling
+        cells, (words, numbers) = len(starts) - 1, self.mixture.means.shape
+        mass, moments = np.zeros((cells, words, 1), np.float32), np.zeros((cells, words, 2 * numbers), np.float32)
+        for block in blocks(len(values), 4096):
+            own = values[block]
+            both = np.concatenate([np.square(own), own], axis=1)
+            likely = self._posteriors(both)
+            inside = np.clip(starts, block.start, block.stop) - block.start
+            _gather(likely, both, inside, mass, moments)
+        return self._gradients(mass, moments)
+
+    def _gradients(self, mass: Floats, moments: Floats) -> Floats:
+        weights, means, deviations = (array.astype(np.float64) for array in self.mixture)
+        root = np.sqrt(np.maximum(weights, _TINY))[:, None]
+        seconds, firsts = np.split(moments, 2, axis=2)
+        # In double precision: the sums are large, and their differences small.
+        of_means = (firsts - mass.astype(np.float64) * means) / (deviations * root)
+        of_deviations = (seconds - 2.0 * firsts * means + mass * (means**2 - deviations**2)) / (deviations**2 * root * np.sqrt(2))
+        return np.concatenate([of_means, of_deviations], axis=2).astype(np.float32).reshape(len(mass), -1)
+
+    def arrays(self) -> Arrays:
+        """Return the mixture."""
+        return dict(self.mixture._asdict())
+
+
+def _gather(likely: Floats, both: Floats, starts: NDArray[np.intp], mass: Floats, moments: Floats) -> None:
+    """Add the sums of a block to its cells'; cells of one size go through at once."""
+    sizes = np.diff(starts)
+    held = np.flatnonzero(sizes)
+    if len(held) > 1 and (sizes[held] == sizes[held[0]]).all() and held[-1] - held[0] == len(held) - 1:
+        shape, inside = (len(held), sizes[held[0]], -1), slice(starts[held[0]], starts[held[-1] + 1])
+        own, given = likely[inside].reshape(shape), both[inside].reshape(shape)
+        moments[held] += own.transpose(0, 2, 1) @ given
+        mass[held] += own.sum(axis=1)[:, :, None]
+        return
+    for cell in held:
+        inside = slice(starts[cell], starts[cell + 1])
+        moments[cell] += likely[inside].T @ both[inside]
+        mass[cell, :, 0] += likely[inside].sum(axis=0)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class FisherVector(Encoder):
+    """Fisher vector, improved: how a mixture would have to change to fit a cell's descriptors better.
+
+    With γₖ(x) the probability that x is of word k, it sums γₖ (x − μₖ) / (σₖ √wₖ) and γₖ ((x − μₖ)² / σₖ² − 1) / √(2 wₖ).
+    Perronnin, Sánchez and Mensink, "Improving the Fisher kernel for large-scale image classification", ECCV 2010; Sánchez et al.,
+    IJCV 2013.
+    """
+
+    words: int = 64
+    normalisation: str = "power+l2"
+
+    poolings: ClassVar[tuple[str, ...]] = _SUMS
+    projection: ClassVar[str] = "PCA()"
+    per_word: ClassVar[int] = 1000
+
+    def _fit(self, sample: Floats, seed: int) -> Coder:
+        return FisherCoder(mixture(sample, self.words, seed))
+
+    def coder(self, arrays: Arrays) -> Coder:
+        """Return the coder of a mixture."""
+        return FisherCoder(Mixture(*(arrays[name] for name in Mixture._fields)))
+
+
+class VLADCoder(Coder):
+    """Sums of differences from the nearest word: a cell's numbers are D for each word."""
+
+    def __init__(self, codebook: Floats) -> None:
+        self.codebook = codebook
+        self.words, self.block = codebook.shape
+
+    def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
+        """Return the differences of each cell, summed: (S, K × D)."""
+        del pooling
+        counts, sums = self.sums(values, starts)
+        return np.asarray(sums - counts[:, :, None] * self.codebook, np.float32).reshape(len(counts), -1)
+
+    def sums(self, values: Floats, starts: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Return how many descriptors of each cell are nearest to each word (S, K), and their sums (S, K, D)."""
+        cells = len(starts) - 1
+        counts, sums = np.zeros((cells, self.words), np.float32), np.zeros((cells, self.words, values.shape[1]), np.float32)
+        for block in blocks(len(values)):
+            own = np.zeros((block.stop - block.start, self.words), np.float32)
+            own[np.arange(len(own)), nearest(values[block], self.codebook, 1)[0][:, 0]] = 1
+            inside = np.clip(starts, block.start, block.stop) - block.start
+            for cell in np.flatnonzero(np.diff(inside)):
+                rows = own[inside[cell] : inside[cell + 1]]
+                counts[cell] += rows.sum(axis=0)
+                sums[cell] += rows.T @ values[block][inside[cell] : inside[cell + 1]]
+        return counts, sums
+
+    def arrays(self) -> Arrays:
+        """Return the codebook."""
+        return {"codebook": self.codebook}
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class VLAD(Encoder):
+    """Vector of locally aggregated descriptors: for each word, the sum of x − cₖ over the descriptors that are nearest to it.
+
+    Jégou et al., "Aggregating local descriptors into a compact image representation", CVPR 2010.
+    """
+
+    words: int = 64
+    normalisation: str = "power+l2"
+
+    poolings: ClassVar[tuple[str, ...]] = _SUMS
+    projection: ClassVar[str] = "PCA()"
+    per_word: ClassVar[int] = 500
+
+    def _fit(self, sample: Floats, seed: int) -> Coder:
+        return VLADCoder(k_means(sample, self.words, seed))
+
+    def coder(self, arrays: Arrays) -> Coder:
+        """Return the coder of a codebook."""
+        return VLADCoder(arrays["codebook"])
+
+
+class SuperVectorCoder(VLADCoder):
+    """A cell's numbers are, word by word, the share of its descriptors and D of their mean difference."""
+
+    def __init__(self, codebook: Floats, share: float) -> None:
+        super().__init__(codebook)
+        self.block, self._share = codebook.shape[1] + 1, share
+
+    def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
+        """Return counts and summed differences of each cell: (S, K × (1 + D))."""
+        del pooling
+        counts, sums = self.sums(values, starts)
+        told = np.concatenate([counts[:, :, None], sums - counts[:, :, None] * self.codebook], axis=2)
+        return np.asarray(told, np.float32).reshape(len(counts), -1)
+
+    def finish(self, pooled: Floats, counts: NDArray[np.float64], pooling: str) -> Floats:
+        """Return s √pₖ and uₖ for each word, where pₖ is its share of the cell's descriptors."""
+        del pooling
+        apart = pooled.reshape(len(pooled), self.words, -1).astype(np.float64)
+        all_of = np.maximum(counts, 1.0)[:, None, None]
+        root = np.sqrt(apart[:, :, :1] / all_of)
+        differences = apart[:, :, 1:] / all_of / np.maximum(root, 1e-6)
+        return np.concatenate([self._share * root, differences], axis=2).astype(np.float32).reshape(len(pooled), -1)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class SuperVector(Encoder):
+    """Super-vector coding: of each word s √pₖ, with pₖ its share of the N descriptors, and uₖ = Σ (x − cₖ) / (N √pₖ) over its own.
+
+    Zhou et al., "Image classification using super-vector coding of local image descriptors", ECCV 2010, in the form of Chatfield et
+    al., "The devil is in the details", BMVC 2011.
+
+    Args:
+        share: s, how much the shares weigh against the differences.
+    """
+
+    words: int = 64
+    normalisation: str = "power+l2"
+    share: float = 0.1
+
+    poolings: ClassVar[tuple[str, ...]] = ("average",)
+    projection: ClassVar[str] = "PCA()"
+    per_word: ClassVar[int] = 500
+    pooling: str = "average"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_number("share", least=0.0)
+
+    def _fit(self, sample: Floats, seed: int) -> Coder:
+        return SuperVectorCoder(k_means(sample, self.words, seed), self.share)
+
+    def coder(self, arrays: Arrays) -> Coder:
+        """Return the coder of a codebook."""
+        return SuperVectorCoder(arrays["codebook"], self.share)

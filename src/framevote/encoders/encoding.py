@@ -1,0 +1,163 @@
+"""A fitted encoding: from the descriptors of moments to the one vector of a window."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from framevote.descriptors import Descriptors
+from framevote.encoders.base import Coder, Encoder
+from framevote.encoders.pooling import Floats, Moment, Pyramid, coarse, joined, normalised, parts_of, pyramid_of
+from framevote.encoders.projection import Projected, Projection
+from framevote.errors import ModelError
+
+_LEAST_SAMPLE, _MOST_SAMPLE = 20_000, 250_000  # descriptors; of 128 numbers, the most are 128 MB
+_EVEN = 12**-0.5  # the standard deviation of what is even from 0 to 1
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """An encoder with its projection, fitted to descriptors.
+
+    Attributes:
+        encoder: the part.
+        projected: what descriptors go through first.
+        coder: the fitted encoder.
+        numbers: D, of the descriptors that it takes.
+    """
+
+    encoder: Encoder
+    projected: Projected
+    coder: Coder
+    numbers: int
+
+    def __repr__(self) -> str:
+        return f"Encoding({self.encoder!r}, {self.numbers} numbers a descriptor → {self.length})"
+
+    @cached_property
+    def pyramid(self) -> Pyramid:
+        """The cells that are pooled apart."""
+        return pyramid_of(self.encoder.pyramid)
+
+    @property
+    def length(self) -> int:
+        """How many numbers a window's vector has."""
+        return self.pyramid.cells * self.coder.words * self.coder.block
+
+    def moment(self, descriptors: Descriptors, when: float = 0.5) -> Moment:
+        """Return what the descriptors of a moment give.
+
+        Args:
+            descriptors: of D numbers; there may be none.
+            when: the moment's place in the window, 0 to 1; it counts only where the encoder appends it.
+        """
+        cells = self.pyramid.of(descriptors.places)
+        order = np.argsort(cells, kind="stable")
+        starts = np.searchsorted(cells[order], np.arange(self.pyramid.fine + 1))
+        values = prepared(descriptors, self.projected, self.encoder, when)[order]
+        return Moment(self.coder.pooled(values, starts, self.encoder.pooling), np.diff(starts).astype(np.float64))
+
+    def window(self, moments: Sequence[Moment]) -> Floats:
+        """Return the vector (L,) of the moments of a window, in their order; at least one."""
+        pooling, found = self.encoder.pooling, []
+        for level, members in zip(self.pyramid.levels, self.pyramid.members, strict=True):
+            for part in parts_of(len(moments), level.moments):
+                cells = coarse(joined(moments[part], pooling), members, pooling)
+                found.append(self.coder.finish(cells.codes, cells.counts, pooling))
+        return normalised(np.concatenate(found), self.encoder.normalisation, self.coder.block).ravel()
+
+    def save(self) -> bytes:
+        """Return all that was learned, as the bytes of an `.npz` file."""
+        file = io.BytesIO()
+        told: dict[str, Any] = {"numbers": np.array([self.numbers]), "spread": np.array([self.projected.spread])}
+        told |= {"middle": self.projected.middle, "axes": self.projected.axes}
+        told |= {f"coder_{name}": array for name, array in self.coder.arrays().items()}
+        np.savez(file, **told)
+        return file.getvalue()
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Descriptors that a codebook is learned from.
+
+    Attributes:
+        values: float32 (M, D).
+        places: float32 (M, 2), where in the picture each lies.
+        moments: float32 (M,), where in its window, 0 to 1.
+    """
+
+    values: Floats
+    places: Floats
+    moments: Floats
+
+
+def budget(encoder: Encoder) -> int:
+    """Return how many descriptors a codebook is learned from, at most."""
+    return min(max(encoder.per_word * encoder.words, _LEAST_SAMPLE), _MOST_SAMPLE)
+
+
+def fit_encoding(encoder: Encoder, projection: Projection, sample: Sample, seed: int = 0) -> Encoding:
+    """Return an encoder with its projection, fitted to a sample.
+
+    Raises:
+        InputError: there are too few descriptors, or all are the same.
+    """
+    projected = projection.fit(sample.values)
+    values = _placed(projected(sample.values), sample.places, sample.moments, projected.spread, encoder)
+    return Encoding(encoder, projected, encoder.fit(values, seed), sample.values.shape[1])
+
+
+def prepared(descriptors: Descriptors, projected: Projected, encoder: Encoder, when: float = 0.5) -> Floats:
+    """Return what an encoder's coder takes of descriptors: projected, and with their places where it asks for them."""
+    moments = np.full(len(descriptors), when, np.float32)
+    return _placed(projected(descriptors.values), descriptors.places, moments, projected.spread, encoder)
+
+
+def _placed(values: Floats, places: Floats, moments: Floats, spread: float, encoder: Encoder) -> Floats:
+    """Append x, y and the time in the window, in units of a descriptor's spread (Sánchez, Perronnin and de Campos, 2012)."""
+    told = [values]
+    if encoder.position:
+        told.append((places - 0.5) * np.float32(encoder.position * spread / _EVEN))
+    if encoder.moment:
+        told.append((moments[:, None] - 0.5) * np.float32(encoder.moment * spread / _EVEN))
+    return np.concatenate(told, axis=1) if len(told) > 1 else values
+
+
+def load_encoding(data: bytes, encoder: Encoder, owner: str) -> Encoding:
+    """Return what `Encoding.save` wrote, of the same encoder.
+
+    Args:
+        data: the bytes.
+        encoder: the part.
+        owner: the file that they come from, for the sentence where they are damaged.
+
+    Raises:
+        ModelError: they are damaged, or another encoder's.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
+        coder = encoder.coder({name.removeprefix("coder_"): array for name, array in arrays.items() if name.startswith("coder_")})
+        projected = Projected(arrays["middle"], arrays["axes"], float(arrays["spread"][0]))
+        found = Encoding(encoder, projected, coder, int(arrays["numbers"][0]))
+        _check(found)
+    except (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"The codebook in {owner} cannot be read ({type(error).__name__}: {error}). Train the model again.") from None
+    return found
+
+
+def _check(encoding: Encoding) -> None:
+    """Raise ValueError where the arrays do not fit one another, the encoder or the descriptors."""
+    if encoding.coder.words != encoding.encoder.words:
+        raise ValueError(f"{encoding.encoder.words} words expected, received {encoding.coder.words}")
+    if any(array.dtype.kind not in "fi" or not np.isfinite(array).all() for array in encoding.coder.arrays().values()):
+        raise ValueError("arrays of finite numbers expected")
+    with np.errstate(all="ignore"):
+        made = encoding.moment(Descriptors(np.zeros((1, encoding.numbers), np.float32), np.zeros((1, 2), np.float32)))
+        vector = encoding.window([made])
+    if vector.shape != (encoding.length,) or not np.isfinite(vector).all():
+        raise ValueError(f"a vector of {encoding.length} numbers expected, received {vector.shape}")
