@@ -162,7 +162,7 @@ class SavesAnother(_Plain):
     ],
 )
 def test_a_broken_promise_is_noticed(broken, promise, monkeypatch):
-    monkeypatch.setattr("framevote.testing.build", lambda kind, text: broken())
+    monkeypatch.setattr("framevote.testing.promises.build", lambda kind, text: broken())
     with pytest.raises(AssertionError, match=promise):
         check_head(broken())
 
