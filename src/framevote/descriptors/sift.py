@@ -39,7 +39,6 @@ class DenseSIFT(LocalFeatures):
     root: bool = True
     fit: str = "squash"
 
-    stored = "uint8"
     moving = False
     numbers = _NUMBERS
 

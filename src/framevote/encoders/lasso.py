@@ -36,6 +36,8 @@ def sparse_codes(values: Floats, atoms: Floats, gram: Floats, alpha: float) -> F
     seen = values @ atoms.T
     codes = np.zeros_like(seen)
     rows = np.flatnonzero(np.abs(seen).max(axis=1, initial=0) > alpha)
+    if not len(rows):
+        return codes
     places = largest(np.abs(seen[rows]), min(LIKELY, len(atoms)))
     for _ in range(_MOST_ROUNDS):
         own = rows[:, None], places
@@ -73,11 +75,11 @@ def _descended(seen: Floats, gram: Floats, codes: Floats, alpha: float) -> Float
         left -= size[:, None] * gram[at, best]
         if step % _EVERY == _EVERY - 1:
             going = np.abs(size) > _TOLERANCE
+            if not going.any():
+                break
             if going.mean() < 0.75:
                 found[rows] = codes
                 codes, left, gram, rows = codes[going], left[going], gram[going], rows[going]
                 at = np.arange(len(rows))
-            if not len(rows):
-                break
     found[rows] = codes
     return found
