@@ -24,8 +24,10 @@ class FisherCoder(Coder):
         self.mixture = given
         self.words, numbers = given.means.shape
         self.block = 2 * numbers
+        # All is reckoned from the middle of the means: far from 0, squares in single precision would keep no digit.
+        self._middle = given.means.mean(axis=0)
+        self._means = means = given.means.astype(np.float64) - self._middle
         precisions = 1 / np.square(given.deviations.astype(np.float64))
-        means = given.means.astype(np.float64)
         # log wₖ N(x; k) = x² · squares + x · linear + level, in one product of matrices.
         self._factors = np.concatenate([-precisions / 2, means * precisions], axis=1).T.astype(np.float32)
         levels = np.log(np.maximum(given.weights.astype(np.float64), _TINY)) + 0.5 * np.log(precisions).sum(axis=1)
@@ -33,7 +35,14 @@ class FisherCoder(Coder):
 
     def posteriors(self, values: Floats) -> Floats:
         """Return the probability (N, K) that each descriptor (N, D) is of each word."""
-        return self._posteriors(np.concatenate([np.square(values), values], axis=1))
+        return self._posteriors(self._with_squares(values))
+
+    def _with_squares(self, values: Floats) -> Floats:
+        both = np.empty((len(values), self.block), np.float32)
+        squares, own = both[:, : self.block // 2], both[:, self.block // 2 :]
+        np.subtract(values, self._middle, out=own)
+        np.square(own, out=squares)
+        return both
 
     def _posteriors(self, both: Floats) -> Floats:
         logs = both @ self._factors
@@ -49,15 +58,15 @@ class FisherCoder(Coder):
         cells, (words, numbers) = len(starts) - 1, self.mixture.means.shape
         mass, moments = np.zeros((cells, words, 1), np.float32), np.zeros((cells, words, 2 * numbers), np.float32)
         for block in blocks(len(values), 4096):
-            own = values[block]
-            both = np.concatenate([np.square(own), own], axis=1)
+            both = self._with_squares(values[block])
             likely = self._posteriors(both)
             inside = np.clip(starts, block.start, block.stop) - block.start
             _gather(likely, both, inside, mass, moments)
         return self._gradients(mass, moments)
 
     def _gradients(self, mass: Floats, moments: Floats) -> Floats:
-        weights, means, deviations = (array.astype(np.float64) for array in self.mixture)
+        weights, _, deviations = (array.astype(np.float64) for array in self.mixture)
+        means = self._means
         root = np.sqrt(np.maximum(weights, _TINY))[:, None]
         seconds, firsts = np.split(moments, 2, axis=2)
         # In double precision: the sums are large, and their differences small.
@@ -71,7 +80,10 @@ class FisherCoder(Coder):
 
 
 def _gather(likely: Floats, both: Floats, starts: NDArray[np.intp], mass: Floats, moments: Floats) -> None:
-    """Add the sums of a block to its cells'; cells of one size go through at once."""
+    """Add what a block's descriptors are of each word (N, K), and their numbers (N, L) times that, to their cells' (S, K, 1) and (S, K, L).
+
+    Cells of one size go through at once.
+    """
     sizes = np.diff(starts)
     held = np.flatnonzero(sizes)
     if len(held) > 1 and (sizes[held] == sizes[held[0]]).all() and held[-1] - held[0] == len(held) - 1:
@@ -117,25 +129,23 @@ class VLADCoder(Coder):
     def __init__(self, codebook: Floats) -> None:
         self.codebook = codebook
         self.words, self.block = codebook.shape
+        self._middle = codebook.mean(axis=0)
 
     def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
         """Return the differences of each cell, summed: (S, K × D)."""
         del pooling
-        counts, sums = self.sums(values, starts)
-        return np.asarray(sums - counts[:, :, None] * self.codebook, np.float32).reshape(len(counts), -1)
+        return self.differences(values, starts)[1].reshape(len(starts) - 1, -1)
 
-    def sums(self, values: Floats, starts: NDArray[np.intp]) -> tuple[Floats, Floats]:
-        """Return how many descriptors of each cell are nearest to each word (S, K), and their sums (S, K, D)."""
+    def differences(self, values: Floats, starts: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Return how many descriptors of each cell are nearest to each word (S, K), and their summed differences (S, K, D)."""
         cells = len(starts) - 1
-        counts, sums = np.zeros((cells, self.words), np.float32), np.zeros((cells, self.words, values.shape[1]), np.float32)
+        counts, sums = np.zeros((cells, self.words, 1), np.float32), np.zeros((cells, self.words, values.shape[1]), np.float32)
         for block in blocks(len(values)):
             own = np.zeros((block.stop - block.start, self.words), np.float32)
             own[np.arange(len(own)), nearest(values[block], self.codebook, 1)[0][:, 0]] = 1
             inside = np.clip(starts, block.start, block.stop) - block.start
-            for cell in np.flatnonzero(np.diff(inside)):
-                rows = own[inside[cell] : inside[cell + 1]]
-                counts[cell] += rows.sum(axis=0)
-                sums[cell] += rows.T @ values[block][inside[cell] : inside[cell + 1]]
+            _gather(own, values[block] - self._middle, inside, counts, sums)
+        sums -= counts * (self.codebook - self._middle)
         return counts, sums
 
     def arrays(self) -> Arrays:
@@ -176,9 +186,7 @@ class SuperVectorCoder(VLADCoder):
     def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
         """Return counts and summed differences of each cell: (S, K × (1 + D))."""
         del pooling
-        counts, sums = self.sums(values, starts)
-        told = np.concatenate([counts[:, :, None], sums - counts[:, :, None] * self.codebook], axis=2)
-        return np.asarray(told, np.float32).reshape(len(counts), -1)
+        return np.concatenate(self.differences(values, starts), axis=2).reshape(len(starts) - 1, -1)
 
     def finish(self, pooled: Floats, counts: NDArray[np.float64], pooling: str) -> Floats:
         """Return s √pₖ and uₖ for each word, where pₖ is its share of the cell's descriptors."""

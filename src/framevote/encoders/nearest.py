@@ -25,6 +25,8 @@ def nearest(values: NDArray[np.float32], words: NDArray[np.float32], count: int)
         words: (K, D), K at least `count`.
         count: how many.
     """
+    middle = words.mean(axis=0)  # far from 0, products in single precision would keep no digit of what differs
+    values, words = values - middle, words - middle
     likeness = values @ words.T
     likeness -= np.einsum("kd,kd->k", words, words) / 2
     places = largest(likeness, count)
