@@ -145,8 +145,8 @@ class _Opened:
 
     sampling = None
 
-    def clips(self, frames):
-        for block in self.closed.stream(frames):
+    def clips(self, clips):
+        for block in self.closed.stream(frame for clip in clips for frame in clip):
             known = known_share(self.card.openness, block.values, np.ones(len(block)))[:, None]
             values = np.concatenate([block.values * known, 1 - known], axis=1)
             yield Scores(values, block.times, block.durations, block.frames, self.labels)

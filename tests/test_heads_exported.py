@@ -110,12 +110,12 @@ def test_exported_it_says_the_same_in_another_runtime(trained, video, tmp_path):
     backbone, head = (onnxruntime.InferenceSession(path) for path in done.paths[:2])
     embeddings = backbone.run(["embedding"], {backbone.get_inputs()[0].name: np.stack([frame.image for frame in frames])})[0]
     answer = head.run(["probabilities"], {head.get_inputs()[0].name: embeddings[None]})[0]
-    (expected,) = model.clips(frames)
+    (expected,) = model.clips([frames])
     np.testing.assert_allclose(answer, expected.values, atol=1e-4)
 
 
 def test_every_head_that_sees_order_is_compared():
-    assert {spec.partition("(")[0] for spec in HEADS} == set(names("head")) - {"Average"}
+    assert {spec.partition("(")[0] for spec in HEADS} == set(names("head")) - {"Average", "LinearSVM"}
 
 
 @pytest.mark.parametrize("spec", HEADS)

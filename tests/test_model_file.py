@@ -175,7 +175,7 @@ def test_a_model_file_is_a_stored_zip_that_any_program_opens(colours):
         assert archive.testzip() is None
         assert {i.filename: i.compress_type for i in archive.infolist()} == dict.fromkeys((CARD, GRAPH, WEIGHTS, KERAS), zipfile.ZIP_STORED)
         told = json.loads(archive.read(CARD))
-    assert (told["format"], tuple(told["labels"])) == (3, LABELS)
+    assert (told["format"], tuple(told["labels"])) == (4, LABELS)
 
 
 def test_what_is_no_model_file_is_refused(tmp_path):
@@ -301,8 +301,8 @@ def test_a_bad_card_is_refused_with_a_sentence(tmp_path, colours, text):
 
 
 def test_a_newer_format_is_refused_and_newer_fields_are_left_aside(tmp_path, colours):
-    with pytest.raises(ModelError, match=r"has model format 4; this framevote reads up to 3\. Install a newer framevote"):
-        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: changed(format=4)}))
+    with pytest.raises(ModelError, match=r"has model format 5; this framevote reads up to 4\. Install a newer framevote"):
+        read_model_file(rewritten(colours, tmp_path / "a.fvm", {CARD: changed(format=5)}))
     assert read_model_file(rewritten(colours, tmp_path / "b.fvm", {CARD: changed(mood="good")})).card == card()
 
 
@@ -396,11 +396,11 @@ def test_a_head_of_which_a_member_is_missing_is_told(tmp_path, ordered, name):
 
 
 def test_a_head_and_how_it_samples_time_come_together(tmp_path, ordered, colours):
-    with pytest.raises(ModelError, match=r"a\.fvm holds how a head samples time but no head\. Expected both, or neither"):
+    with pytest.raises(ModelError, match=r"a\.fvm holds no head of windows, though its card tells of one\. Expected both, or neither"):
         read_model_file(rewritten(ordered, tmp_path / "a.fvm", dict.fromkeys((HEAD_KERAS, HEAD_GRAPH, HEAD_WEIGHTS))))
     with zipfile.ZipFile(ordered) as held:
         head = {name: held.read(name) for name in (HEAD_KERAS, HEAD_GRAPH, HEAD_WEIGHTS)}
-    with pytest.raises(ModelError, match=r"b\.fvm holds a head but not how it samples time"):
+    with pytest.raises(ModelError, match=r"b\.fvm holds a head of windows that its card does not tell of"):
         read_model_file(rewritten(colours, tmp_path / "b.fvm", {}, extra=head))
 
 

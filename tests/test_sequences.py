@@ -145,7 +145,7 @@ def test_windows_slide_as_a_list_says(rows, frames, causal, least, together):
                 assert least <= len(some) <= 32
                 steps += some
                 windows += list(these)
-        most = max(most, len(slide._held))
+        most = max(most, len(slide._windows._held))
     give(slide.finish())
     for some, these in slide.windows(ended=True):
         steps += some
@@ -240,8 +240,8 @@ def test_no_frames_give_no_rows(tmp_path):
 
 def test_only_what_is_shown_goes_through_the_network(tmp_path, monkeypatch):
     model = opened(tmp_path)
-    seen, infer = [], model._runtime.infer
-    monkeypatch.setattr(model._runtime, "infer", lambda images: infer(image for image in images if not seen.append(1)))
+    seen, infer = [], model._engine._runtime.infer
+    monkeypatch.setattr(model._engine._runtime, "infer", lambda images: infer(image for image in images if not seen.append(1)))
     assert len(model.scores(shown([0.01] * 1000))) == 100
     assert len(seen) == 100
 
@@ -296,7 +296,7 @@ def test_a_model_of_single_frames_runs_live(tmp_path):
 def test_clips_are_a_row_each(tmp_path, clips):
     model = opened(tmp_path, frames=5)
     frames = shown([1.0] * (5 * clips))
-    scores = Scores.join(model.clips(iter(frames)), model.labels)
+    scores = Scores.join(model.clips(frames[at : at + 5] for at in range(0, len(frames), 5)), model.labels)
     _, colours = made_models.expected(np.stack([frame.image for frame in frames]))
     np.testing.assert_allclose(scores.values, made_models.expected_of_windows(colours.reshape(clips, 5, 3)), atol=1e-5)
     assert scores.times.tolist() == [5.0 * number for number in range(clips)]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Top:
         np.savez(path, kernel=self.kernel, bias=self.bias, several=self.several, prototypes=np.asarray(self.prototypes))
 
     @classmethod
-    def load(cls, path: Path) -> "Top":
+    def load(cls, path: Path | BinaryIO) -> "Top":
         """Return what `save` wrote."""
         with np.load(path, allow_pickle=False) as held:
             return cls(held["kernel"], held["bias"], bool(held["several"]), held["prototypes"])

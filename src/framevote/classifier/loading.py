@@ -47,7 +47,26 @@ def load_model(
     if isinstance(model, Classifier):
         return model
     file = _imagenet(notify) if model == IMAGENET else read_model_file(_find(model))
-    return Classifier(file, open_runtime(file, precision, device, runtime), known_only)
+    return open_classifier(file, precision, device, runtime, known_only)
+
+
+def open_classifier(
+    file: ModelFile,
+    precision: Precision = "auto",
+    device: Device = "cpu",
+    runtime: RuntimeName | None = None,
+    known_only: bool = False,
+) -> Classifier:
+    """Return a model file that is ready to score frames; the arguments are those of `load_model`."""
+    if file.card.backbone:
+        return Classifier(file, open_runtime(file, precision, device, runtime), known_only)
+    if precision == "bf16" or device == "gpu" or runtime == "keras":
+        asked = f"precision={precision!r}, device={device!r}, runtime={runtime!r}"
+        raise ModelError(
+            f"The model {file.card.name} has no network: {file.card.features} is computed on the processor, in f32. Received: {asked}; "
+            "leave these out."
+        )
+    return Classifier(file, None, known_only)
 
 
 def _find(model: str | Path) -> Path:

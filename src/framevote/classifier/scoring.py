@@ -1,22 +1,18 @@
 """The classifier: frames in, class probabilities or embeddings out."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framevote.calibration import known_share, tempered
+from framevote.classifier.engines import Answered
+from framevote.classifier.opening import open_engine
 from framevote.errors import ModelError, UsageError
 from framevote.model_file import ModelFile
-from framevote.records import UNKNOWN, Features, Frame, Image, Sampling, Scores, View
-from framevote.runtime import Answer, KerasRuntime, Runtime
-from framevote.sequences import Slide, Step, Windowed, open_head
-
-_BLOCK = 32  # rows of a block of scores: little to wait for, little to do for each
-
-_Place = tuple[float, float, int]  # a frame's time, duration and frames
+from framevote.records import UNKNOWN, Features, Frame, Sampling, Scores, View
+from framevote.runtime import Answer, Runtime
 
 
 @final
@@ -29,9 +25,10 @@ class Classifier:
         known_only: whether it never says unknown, even where it could.
     """
 
-    def __init__(self, file: ModelFile, runtime: Runtime, known_only: bool = False) -> None:
-        self.card, self.fingerprint, self.known_only, self._runtime = file.card, file.fingerprint, known_only, runtime
-        self._head = open_head(file, runtime.embedding, keras=isinstance(runtime, KerasRuntime)) if file.head else None
+    def __init__(self, file: ModelFile, runtime: Runtime | None, known_only: bool = False) -> None:
+        """Take a model file, and the runtime of its network; None where it has none."""
+        self.card, self.fingerprint, self.known_only = file.card, file.fingerprint, known_only
+        self._engine = open_engine(file, runtime)
 
     def __repr__(self) -> str:
         return (
@@ -65,17 +62,17 @@ class Classifier:
     @property
     def precision(self) -> str:
         """`f32` or `bf16`: what the network computes in."""
-        return self._runtime.precision
+        return self._engine.precision
 
     @property
     def device(self) -> str:
         """`cpu` or `gpu`: where the network runs."""
-        return self._runtime.device
+        return self._engine.device
 
     @property
     def embedding(self) -> int:
         """How many numbers describe a picture."""
-        return self._runtime.embedding
+        return self._engine.embedding
 
     def stream(self, frames: Iterable[Frame]) -> Iterator[Scores]:
         """Yield the scores of consecutive frames in blocks of about 32 rows; memory does not grow with their number.
@@ -87,32 +84,16 @@ class Classifier:
             ModelError: the model has no labels.
         """
         self._check_labels()
-        if self.card.sampling:
-            yield from self._slide(frames, self.card.sampling)
-            return
-        for places, answer in _blocks(self._answers(frames)):
-            times, durations, counts = (np.array(column, np.float64) for column in zip(*places, strict=True))
-            yield Scores(self._values(answer), times, durations, counts, self.labels)
+        yield from map(self._scores, self._engine.rows(self._checked(frames)))
 
-    def clips(self, frames: Iterable[Frame]) -> Iterator[Scores]:
-        """Yield the scores of clips, one after another: of a model that sees order, a row for each `sampling.frames` frames.
+    def clips(self, clips: Iterable[Sequence[Frame]]) -> Iterator[Scores]:
+        """Yield the scores of clips, one after another: of a model that sees windows, a row for each; else a row for each frame.
 
-        Its time and duration are those of the first of them, so frames are timed by whoever makes the clips. Of a model of single
-        frames it is `stream`: a clip is one frame.
+        Each has at least one frame; of a network's head on windows, `sampling.frames`. A row's time and duration are those of its first
+        frame, so frames are timed by whoever makes the clips.
         """
-        if not (sampling := self.card.sampling):
-            yield from self.stream(frames)
-            return
         self._check_labels()
-        held: list[NDArray[np.float32]] = []
-        places: list[_Place] = []
-        for some, answer in _blocks(self._answers(frames)):
-            held.extend(answer.embedding)
-            places.extend(some)
-            if whole := len(held) // sampling.frames * sampling.frames:
-                windows = np.stack(held[:whole]).reshape(-1, sampling.frames, self.embedding)
-                yield self._told([Step(*place, 0) for place in places[: whole : sampling.frames]], windows)
-                del held[:whole], places[:whole]
+        return map(self._scores, self._engine.clips(list(self._checked(clip)) for clip in clips))
 
     def online(self) -> Callable[[Frame], Scores]:
         """Return a function that takes the next frame of live video and gives the rows that are settled by it, often none.
@@ -121,48 +102,18 @@ class Classifier:
             UsageError: the model's windows need frames that are still to come.
         """
         self._check_labels()
-        if not (sampling := self.card.sampling):
-            return lambda frame: Scores.join(self.stream([frame]), self.labels)
-        if not sampling.causal:
-            raise UsageError(
-                f"The model {self.name} sees {sampling.ahead * sampling.step:.2g} s ahead and cannot run live. "
-                "Train it with causal=True in the head, or label the whole video."
-            )
-        slide = Slide(sampling)
-
-        def step(frame: Frame) -> Scores:
-            for picked in slide.push(frame):
-                slide.embedded(self.embed([picked]).values)
-            return Scores.join((self._told(steps, windows) for steps, windows in slide.windows()), self.labels)
-
-        return step
+        if self.view.motion:
+            raise UsageError(f"The model {self.name} looks at motion, which live frames do not bring. Label a video instead.")
+        self._engine.check_live(self.name)
+        return lambda frame: Scores.join(map(self._scores, self._engine.online(next(self._checked([frame])))), self.labels)
 
     def _check_labels(self) -> None:
         if not self.card.labels:
             raise ModelError(f"The model {self.name} is a backbone, which gives embeddings only. Expected one with labels: train it first.")
 
-    def _slide(self, frames: Iterable[Frame], sampling: Sampling) -> Iterator[Scores]:
-        """Yield a row for every step; the windows of about 32 steps go through the head at once."""
-        slide = Slide(sampling)
-
-        def picked() -> Iterator[Frame]:
-            for frame in frames:
-                yield from slide.push(frame)
-            yield from slide.finish()
-
-        for _, answer in _blocks(self._answers(picked())):
-            slide.embedded(answer.embedding)
-            for steps, windows in slide.windows(least=_BLOCK):
-                yield self._told(steps, windows)
-        for steps, windows in slide.windows(ended=True):
-            yield self._told(steps, windows)
-
-    def _told(self, steps: list[Step], windows: NDArray[np.float32]) -> Scores:
-        """Return what the head says of windows (B, T, D), as rows."""
-        given: Windowed = self._head(windows)  # type: ignore[misc]
-        answer = Answer(given.probabilities, windows[:, 0], given.familiarity)
-        times, durations, counts = (np.array([getattr(step, name) for step in steps]) for name in ("time", "duration", "frames"))
-        return Scores(self._values(answer), times, durations, counts, self.labels)
+    def _scores(self, answered: Answered) -> Scores:
+        times, durations, counts = (np.array(column, np.float64) for column in zip(*answered.rows, strict=True))
+        return Scores(self._values(answered.answer), times, durations, counts, self.labels)
 
     def _values(self, answer: Answer) -> NDArray[np.float32]:
         """Return calibrated probabilities (B, C); with a last column for what is unknown, they are shares of what is known."""
@@ -177,7 +128,7 @@ class Classifier:
         return Scores.join(self.stream(frames), self.labels)
 
     def embed(self, frames: Iterable[Frame]) -> Features:
-        """Return the embeddings of frames: a row for each, in their order."""
+        """Return the embeddings of frames: a row for each, in their order; of an encoding of windows, a row for each step."""
         blocks = list(self.embed_stream(frames))
         if not blocks:
             return Features(np.empty((0, self.embedding), np.float32), np.empty(0))
@@ -185,21 +136,13 @@ class Classifier:
 
     def embed_stream(self, frames: Iterable[Frame]) -> Iterator[Features]:
         """Yield the embeddings of frames in blocks of about 32 rows, in their order."""
-        for places, answer in _blocks(self._answers(frames)):
-            yield Features(answer.embedding, np.array([place[0] for place in places], np.float64))
+        for rows, answer in self._engine.described(self._checked(frames)):
+            yield Features(answer.embedding, np.array([row.time for row in rows], np.float64))
 
-    def _answers(self, frames: Iterable[Frame]) -> Iterator[tuple[list[_Place], Answer]]:
-        """Yield the network's answers beside the frames that they belong to; only those under way are remembered."""
-        flight: deque[_Place] = deque()
-
-        def images() -> Iterator[Image]:
-            for frame in frames:
-                self._check(frame)
-                flight.append((frame.time, frame.duration, frame.frames))
-                yield frame.image
-
-        for answer in self._runtime.infer(images()):
-            yield [flight.popleft() for _ in answer[0]], answer
+    def _checked(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self._check(frame)
+            yield frame
 
     def _check(self, frame: Frame) -> None:
         height, width, _ = frame.image.shape
@@ -208,20 +151,5 @@ class Classifier:
                 f"The model {self.name} takes frames of {self.view.width}×{self.view.height}. Received: {width}×{height}. "
                 "Open the video with open_video(path, view=model.view)."
             )
-
-
-def _blocks(answers: Iterable[tuple[list[_Place], Answer]]) -> Iterator[tuple[list[_Place], Answer]]:
-    """Join answers to blocks of at least 32 rows (the last may have fewer)."""
-    gathered: list[tuple[list[_Place], Answer]] = []
-    for places, answer in answers:
-        gathered.append((places, answer))
-        if sum(len(p) for p, _ in gathered) >= _BLOCK:
-            yield _joined(gathered)
-            gathered = []
-    if gathered:
-        yield _joined(gathered)
-
-
-def _joined(gathered: list[tuple[list[_Place], Answer]]) -> tuple[list[_Place], Answer]:
-    joined = Answer(*(np.concatenate(column) for column in zip(*(answer for _, answer in gathered), strict=True)))
-    return [place for places, _ in gathered for place in places], joined
+        if self.view.motion and frame.motion is None:
+            raise UsageError(f"The model {self.name} looks at motion. Open the video with open_video(path, view=model.view).")

@@ -10,7 +10,7 @@ from framevote.datasets.items import Item
 from framevote.datasets.looking import frames_of
 from framevote.errors import InputError
 from framevote.records import Frame, View
-from framevote.video import probe
+from framevote.video import open_video, probe
 
 MOST_PIECES = 8
 """Windows of one clip that are learned from, spread evenly over it."""
@@ -57,3 +57,18 @@ def clips_of(item: Item, seconds: float, frames: int, view: View) -> Iterator[Se
         if len(held) < 2:
             raise InputError(f"{item.path} shows {len(held)} frame where the model looks at {frames}. Expected at least two.")
         yield [held[place] for place in spread(len(held), frames)]
+
+
+def moving_clips_of(item: Item, seconds: float, view: View) -> Iterator[Sequence[Frame]]:
+    """Yield the windows of a clip, each with all of its frames and their motion.
+
+    Raises:
+        InputError: it is a photo, cannot be read, or shows a single frame: nothing moves in it.
+    """
+    if item.kind == "photo":
+        raise InputError(f"{item.path} is a photo. Expected a video: the model looks at how things move.")
+    for piece in pieces_of(item, seconds, length_of(item)):
+        held = list(open_video(item.path, view).between(piece.start, piece.end))
+        if len(held) < 2:
+            raise InputError(f"{item.path} shows {len(held)} frame where the model looks at motion. Expected at least two.")
+        yield held

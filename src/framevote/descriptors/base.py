@@ -1,7 +1,7 @@
 """What every kind of local features is: a part that describes many places of each moment with a row of numbers."""
 
 import abc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,8 +72,13 @@ class LocalFeatures(Part, abc.ABC):
 
     Attributes:
         moving: see `Extractor`.
-        stored: the type in which descriptors are remembered: `uint8` where they are whole numbers up to 255, else `float16`.
     """
 
     moving: bool = False
-    stored: str = "float16"
+
+
+def together(several: Sequence[Descriptors]) -> Descriptors:
+    """Return the descriptors of several moments as those of one; at least one is given."""
+    if len(several) == 1:
+        return several[0]
+    return Descriptors(np.concatenate([each.values for each in several]), np.concatenate([each.places for each in several]))

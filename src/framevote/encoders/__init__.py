@@ -9,6 +9,7 @@ from framevote.encoders.differences import VLAD, FisherVector, SuperVector
 from framevote.encoders.encoding import Encoding, Sample, budget, fit_encoding, load_encoding
 from framevote.encoders.pooling import NORMALISATIONS, POOLINGS, Moment, normalised, pyramid_of
 from framevote.encoders.projection import PCA, Plain, Projection
+from framevote.encoders.sliding import sliding, steps_of
 from framevote.encoders.sparse import SparseCoding
 
 __all__ = [
@@ -34,4 +35,6 @@ __all__ = [
     "load_encoding",
     "normalised",
     "pyramid_of",
+    "sliding",
+    "steps_of",
 ]

@@ -1,6 +1,7 @@
 """A fitted encoding: from the descriptors of moments to the one vector of a window."""
 
 import io
+import math
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from framevote.descriptors import Descriptors
+from framevote.descriptors import Descriptors, together
 from framevote.encoders.base import Coder, Encoder
 from framevote.encoders.pooling import Floats, Moment, Pyramid, coarse, joined, normalised, parts_of, pyramid_of
 from framevote.encoders.projection import Projected, Projection
@@ -48,18 +49,28 @@ class Encoding:
         """How many numbers a window's vector has."""
         return self.pyramid.cells * self.coder.words * self.coder.block
 
-    def moment(self, descriptors: Descriptors, when: float = 0.5) -> Moment:
+    def moment(self, descriptors: Descriptors, when: float | Floats = 0.5) -> Moment:
         """Return what the descriptors of a moment give.
 
         Args:
             descriptors: of D numbers; there may be none.
-            when: the moment's place in the window, 0 to 1; it counts only where the encoder appends it.
+            when: the place in the window, 0 to 1, of the moment or of each descriptor; it counts only where the encoder appends it.
         """
         cells = self.pyramid.of(descriptors.places)
         order = np.argsort(cells, kind="stable")
         starts = np.searchsorted(cells[order], np.arange(self.pyramid.fine + 1))
         values = prepared(descriptors, self.projected, self.encoder, when)[order]
         return Moment(self.coder.pooled(values, starts, self.encoder.pooling), np.diff(starts).astype(np.float64))
+
+    def vector(self, several: Sequence[Descriptors]) -> Floats:
+        """Return the vector (L,) of a window, of the descriptors of its moments in their order; at least one moment is given."""
+        count = len(several)
+        moments = []
+        for part in parts_of(count, math.lcm(*(level.moments for level in self.pyramid.levels))):
+            own = range(*part.indices(count))
+            when = np.repeat((np.array(own, np.float32) + 0.5) / count, [len(several[number]) for number in own])
+            moments.append(self.moment(together(several[part]), np.asarray(when, np.float32)))
+        return self.window(moments)
 
     def window(self, moments: Sequence[Moment]) -> Floats:
         """Return the vector (L,) of the moments of a window, in their order; at least one."""
@@ -111,9 +122,9 @@ def fit_encoding(encoder: Encoder, projection: Projection, sample: Sample, seed:
     return Encoding(encoder, projected, encoder.fit(values, seed), sample.values.shape[1])
 
 
-def prepared(descriptors: Descriptors, projected: Projected, encoder: Encoder, when: float = 0.5) -> Floats:
+def prepared(descriptors: Descriptors, projected: Projected, encoder: Encoder, when: float | Floats = 0.5) -> Floats:
     """Return what an encoder's coder takes of descriptors: projected, and with their places where it asks for them."""
-    moments = np.full(len(descriptors), when, np.float32)
+    moments = np.broadcast_to(np.asarray(when, np.float32), len(descriptors))
     return _placed(projected(descriptors.values), descriptors.places, moments, projected.spread, encoder)
 
 

@@ -1,27 +1,30 @@
 """Sparse codes of many descriptors at once.
 
 Each descriptor x (D) gets the code z (K) that makes ½ |x − zᵀB|² + α |z|₁ least, for atoms B (K, D) of length 1. Few atoms are used, and
-those are among the ones that look most like x. So the problem is solved by greedy coordinate descent on a few likely atoms, in their
-own Gram matrix (Li and Osher, "Coordinate descent optimization for l1 minimization with application to compressed sensing; a greedy
-algorithm", 2009), all descriptors of a block in step; then all atoms are checked against the optimality conditions, and those that are
-missed join in.
+those are among the ones that look most like x. So the problem is solved on a few likely atoms, in their own Gram matrix, all descriptors
+of a block in step: greedy coordinate descent finds which atoms are used and with which signs (Li and Osher, "Coordinate descent
+optimization for l1 minimization with application to compressed sensing; a greedy algorithm", 2009), and what is left then is a linear
+system; where a sign was wrong, it is mended as in feature-sign search (Lee et al., "Efficient sparse coding algorithms", NIPS 2006). At
+the end all atoms are checked against the optimality conditions, and those that are missed join in.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.encoders.nearest import largest
+from framevote.encoders.nearest import blocks, largest
 
 Floats = NDArray[np.float32]
 
 LIKELY = 24
 """Atoms that a descriptor's first search is confined to."""
 
-_TOLERANCE = 2e-4  # of a step, where codes are about 0.01 to 1
+_ROUGH = 1e-3  # of a step, where codes are about 0.01 to 1: the signs are nearly always right then
 _SLACK = 1e-3  # by which an atom must break the optimality condition, in units of α, to join in
-_MOST_STEPS = 2000
+_MOST_STEPS = 500
 _MOST_ROUNDS = 12
 _EVERY = 8  # steps between two looks at who is done
+_HELD = 2**21  # numbers of Gram matrices at a time: 8 MB
+_RIDGE = 1e-6  # for equal atoms, whose system would have no single answer
 
 
 def sparse_codes(values: Floats, atoms: Floats, gram: Floats, alpha: float) -> Floats:
@@ -40,8 +43,9 @@ def sparse_codes(values: Floats, atoms: Floats, gram: Floats, alpha: float) -> F
         return codes
     places = largest(np.abs(seen[rows]), min(LIKELY, len(atoms)))
     for _ in range(_MOST_ROUNDS):
-        own = rows[:, None], places
-        codes[own] = _descended(seen[own], gram[places[:, :, None], places[:, None, :]], codes[own], alpha)
+        for part in blocks(len(rows), max(_HELD // places.shape[1] ** 2, 1)):
+            own, chosen = (rows[part, None], places[part]), places[part]
+            codes[own] = _solved(seen[own], gram[chosen[:, :, None], chosen[:, None, :]], codes[own], alpha)
         missed = np.abs((values[rows] - codes[rows] @ atoms) @ atoms.T)
         np.put_along_axis(missed, places, 0, axis=1)
         still = missed.max(axis=1) > alpha * (1 + _SLACK)
@@ -60,8 +64,51 @@ def _widened(rows: NDArray[np.intp], places: NDArray[np.intp], codes: Floats, mi
     return rows, largest(wanted, size)
 
 
-def _descended(seen: Floats, gram: Floats, codes: Floats, alpha: float) -> Floats:
+def _solved(seen: Floats, gram: Floats, codes: Floats, alpha: float) -> Floats:
     """Return the codes (N, M) over M atoms of each descriptor's own, from (N, M) products with it and (N, M, M) among them."""
+    found, rows = _descended(seen, gram, codes, alpha), np.arange(len(codes))
+    codes, signs = found.copy(), np.sign(found)
+    for _ in range(_MOST_STEPS):
+        codes, signs, arrived = _moved(codes, _least(seen, gram, signs, alpha), signs)
+        left = seen - np.matmul(gram, codes[:, :, None])[:, :, 0]
+        missed = np.abs(left) * (signs == 0)
+        worst = missed.argmax(axis=1)
+        going = ~arrived | (missed.max(axis=1) > alpha * (1 + _SLACK))
+        found[rows] = codes
+        if not going.any():
+            break
+        joining = np.flatnonzero(going & arrived)
+        signs[joining, worst[joining]] = np.sign(left[joining, worst[joining]])
+        if going.mean() < 0.75:
+            seen, gram, codes, signs, rows = seen[going], gram[going], codes[going], signs[going], rows[going]
+    return found
+
+
+def _moved(codes: Floats, aim: Floats, signs: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return codes on their way to an aim, up to where the first would turn its sign and is dropped; the signs; and who has arrived."""
+    turning = aim * signs < 0
+    share = np.where(turning, codes / np.where(turning, codes - aim, 1), 1)
+    way = share.min(axis=1, keepdims=True)
+    dropped = turning & (share <= way)
+    moved = np.where(dropped, 0, codes + way * (aim - codes))
+    return np.asarray(moved, np.float32), np.where(dropped, 0, signs), ~turning.any(axis=1)
+
+
+def _least(seen: Floats, gram: Floats, signs: Floats, alpha: float) -> Floats:
+    """Return the least of the problem without its absolute values: α times the sum of codes times these signs, where these are not 0."""
+    width = max(int(np.count_nonzero(signs, axis=1).max()), 1)
+    places, rows = largest(np.abs(signs), width), np.arange(len(signs))[:, None]
+    own = signs[rows, places]
+    used = own != 0
+    system = gram[rows[:, :, None], places[:, :, None], places[:, None, :]] * (used[:, :, None] & used[:, None, :]).astype(np.float64)
+    system[:, np.arange(width), np.arange(width)] = 1 + _RIDGE
+    found = np.zeros_like(signs)
+    found[rows, places] = np.linalg.solve(system, ((seen[rows, places] - alpha * own) * used)[:, :, None])[:, :, 0]
+    return found
+
+
+def _descended(seen: Floats, gram: Floats, codes: Floats, alpha: float) -> Floats:
+    """Return codes from which no step of a single one is long."""
     found, rows = codes.copy(), np.arange(len(codes))
     left = seen - np.matmul(gram, codes[:, :, None])[:, :, 0]  # what the residual still has of each atom
     at = np.arange(len(rows))
@@ -74,7 +121,7 @@ def _descended(seen: Floats, gram: Floats, codes: Floats, alpha: float) -> Float
         codes[at, best] += size
         left -= size[:, None] * gram[at, best]
         if step % _EVERY == _EVERY - 1:
-            going = np.abs(size) > _TOLERANCE
+            going = np.abs(size) > _ROUGH
             if not going.any():
                 break
             if going.mean() < 0.75:

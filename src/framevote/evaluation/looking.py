@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from framevote.classifier import Classifier
 from framevote.datasets import Item, Problem, frames_of
-from framevote.datasets.clips import clips_of
+from framevote.datasets.clips import clips_of, moving_clips_of
 from framevote.errors import InputError
 from framevote.records import Frame, Progress
 
@@ -56,7 +56,7 @@ def look(classifier: Classifier, items: Sequence[Item], most: int, progress: Pro
     sums: dict[int, _Floats] = {}
     classes, done = len(classifier.card.labels), 0
     openness = len(classifier.labels) > classes
-    for block in classifier.clips(_frames(items, classifier, most, owners, damaged)):
+    for block in classifier.clips(_timed(items, classifier, most, owners, damaged)):
         shares = block.values.astype(np.float64)
         rows = np.concatenate([_closed(shares[:, :classes], openness), shares], axis=1)
         for row, owner in zip(rows, owners[done : done + len(block)], strict=True):
@@ -84,19 +84,23 @@ def _closed(shares: _Floats, openness: bool) -> _Floats:
 
 def _clips(item: Item, classifier: Classifier, most: int) -> Iterator[Sequence[Frame]]:
     """Yield what the model answers at once: windows, of a model that sees order, else single frames."""
+    if classifier.view.motion:
+        return moving_clips_of(item, classifier.sampling.seconds if classifier.sampling else 0.0, classifier.view)
     if classifier.sampling:
         return clips_of(item, classifier.sampling.seconds, classifier.sampling.frames, classifier.view)
     return ([frame] for frame in frames_of(item, classifier.view, most))
 
 
-def _frames(items: Sequence[Item], classifier: Classifier, most: int, owners: list[int], damaged: dict[int, Problem]) -> Iterator[Frame]:
-    """Yield the frames of all items one after another, timed by a running count; whose each is, is noted in `owners`."""
+def _timed(
+    items: Sequence[Item], classifier: Classifier, most: int, owners: list[int], damaged: dict[int, Problem]
+) -> Iterator[Sequence[Frame]]:
+    """Yield the clips of all items one after another, timed by a running count; whose each is, is noted in `owners`."""
     for number, item in enumerate(items):
         before = len(owners)
         try:
             for clip in _clips(item, classifier, most):
                 owners.append(number)
-                yield from (replace(frame, time=float(len(owners)), duration=1.0) for frame in clip)
+                yield [replace(frame, time=float(len(owners)), duration=1.0) for frame in clip]
             if len(owners) == before:
                 damaged[number] = Problem(str(item.path), "no picture is shown within the piece; expected at least one.")
         except InputError as error:

@@ -19,6 +19,7 @@ STRENGTHS = (0.01, 0.1, 1.0)
 PROTOTYPES = 16
 """Prototypes a class. On photos of six sports against scenes, 8, 16 and 32 find the same; against a sport left out, more find more."""
 
+_MOST_OF_PROTOTYPES = 16_000_000  # numbers: 64 MB of a model file; only long vectors of many classes have fewer prototypes for it
 _MOST_NUMBERS = 250_000_000  # rows × classes: beyond that fitting would need more than 8 GB
 _ITERATIONS = 300
 _TOLERANCE = 1e-3  # of the gradient. At 1e-5 held-out likelihood and accuracy of 2395 photos are the same, at three times the time
@@ -121,7 +122,7 @@ def _softmax(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArray
         level[seen] = 0.0
         return full, level
     model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE)
-    _quietly(model, scaled, targets.argmax(axis=1), weights)
+    quietly(model, scaled, targets.argmax(axis=1), weights)
     # Of two classes scikit-learn fits the difference.
     kernel, bias = (model.coef_, model.intercept_) if len(seen) > 2 else _both(model.coef_, model.intercept_)
     full[:, seen], level[seen] = kernel.T, bias
@@ -141,12 +142,12 @@ def _sigmoids(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArra
             bias[column] = -_NEVER if truth.all() else _NEVER
             continue
         model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE)
-        _quietly(model, scaled, truth, weights)
+        quietly(model, scaled, truth, weights)
         kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]
     return kernel, bias
 
 
-def _quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic] | None = None, weights: FloatArray | None = None) -> None:
+def quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic] | None = None, weights: FloatArray | None = None) -> None:
     """Fit; that it stopped before the last digit was settled is no news to a user."""
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy
 
@@ -156,7 +157,7 @@ def _quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic] | Non
 
 
 def fit_prototypes(values: FloatArray, targets: NDArray[np.bool_], seed: int = 0) -> NDArray[np.float32]:
-    """Return prototypes (D, K), columns of length 1: the centres of up to 16 clusters of each class's directions.
+    """Return prototypes (D, K), columns of length 1: the centres of up to 16 clusters of each class's directions (fewer of long vectors).
 
     A picture that is near none of them is like nothing that was trained on. Spherical k-means, Dhillon and Modha 2001, by
     scikit-learn's k-means on vectors of length 1.
@@ -166,12 +167,13 @@ def fit_prototypes(values: FloatArray, targets: NDArray[np.bool_], seed: int = 0
     lengths = np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
     directions = (values / np.maximum(lengths, 1e-12)).astype(np.float32)
     centres = []
+    most = max(min(PROTOTYPES, _MOST_OF_PROTOTYPES // max(values.shape[1] * targets.shape[1], 1)), 1)
     for truth in targets.T:
         own = np.unique(directions[truth], axis=0)
         if len(own):
-            count = min(PROTOTYPES, len(own))
+            count = min(most, len(own))
             clusters = KMeans(count, n_init=1, random_state=seed)
-            _quietly(clusters, own)  # fewer clusters than asked for: directions that differ by a rounding
+            quietly(clusters, own)  # fewer clusters than asked for: directions that differ by a rounding
             centres.append(clusters.cluster_centers_)
     joined = np.concatenate(centres)
     return np.asarray((joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12)).T, np.float32)

@@ -28,9 +28,15 @@ HEAD_WEIGHTS = "openvino/head.bin"
 HEAD = (HEAD_KERAS, HEAD_GRAPH, HEAD_WEIGHTS)
 """Members of a model that sees order: a second network, from windows of embeddings to probabilities."""
 
+CODEBOOK = "encoding/codebook.npz"
+TOP = "encoding/top.npz"
+ENCODING = (CODEBOOK, TOP)
+"""Members of a model of an encoding: what was learned of descriptors, and the classifier of the vectors that come of them."""
+
 # The most bytes that each member may have: a card of a million labels and a network of two thousand million numbers fit.
 _MOST_BYTES = {KERAS: 16 << 30, GRAPH: 256 << 20, WEIGHTS: 8 << 30, CARD: 64 << 20}
 _MOST_BYTES_OF_HEAD = {HEAD_KERAS: 4 << 30, HEAD_GRAPH: 256 << 20, HEAD_WEIGHTS: 4 << 30}
+_MOST_BYTES_OF_ENCODING = {CODEBOOK: 1 << 30, TOP: 4 << 30}
 
 # What zipfile raises for files that no zip program wrote.
 _DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error)
@@ -43,8 +49,9 @@ class ModelFile:
     Attributes:
         path: the file.
         card: what the model is.
-        graph, weights: OpenVINO's XML and its numbers.
+        graph, weights: OpenVINO's XML and its numbers; empty where the model has no network below.
         head: the same of the network behind it, from windows of embeddings to probabilities, where the model sees order; else None.
+        encoding: the codebook and the classifier of a model of an encoding, as `.npz` files; else None.
         fingerprint: 12 hexadecimal digits of the SHA-256 of graph, weights and what of the card decides the scores: neither what the
             card tells of training nor the vote.
     """
@@ -55,6 +62,7 @@ class ModelFile:
     weights: bytes
     fingerprint: str
     head: tuple[bytes, bytes] | None = None
+    encoding: tuple[bytes, bytes] | None = None
 
     def __repr__(self) -> str:
         return f"ModelFile({self.path.name!r}, {self.card.name}, {len(self.card.labels)} labels)"
@@ -89,22 +97,34 @@ def read_model_file(path: str | Path) -> ModelFile:
     path = Path(path)
     with _opened(path) as archive:
         _check_members(path, archive)
-        text, graph, weights = (_member(path, archive, name) for name in (CARD, GRAPH, WEIGHTS))
+        text = _member(path, archive, CARD)
         card = read_card(path.name, text)
-        head = _head(path, archive, card)
+        _check_told(path, archive, card)
+        graph, weights = (_member(path, archive, name) if card.backbone else b"" for name in (GRAPH, WEIGHTS))
+        head = _pair(path, archive, HEAD_GRAPH, HEAD_WEIGHTS)
+        encoding = _pair(path, archive, *ENCODING)
     digest = hashlib.sha256()
-    for part in (deciding_text(text).encode(), graph, weights, *(head or ())):
+    for part in (deciding_text(text).encode(), graph, weights, *(head or ()), *(encoding or ())):
         digest.update(len(part).to_bytes(8, "little") + part)
-    return ModelFile(path, card, graph, weights, digest.hexdigest()[:12], head)
+    return ModelFile(path, card, graph, weights, digest.hexdigest()[:12], head, encoding)
 
 
-def _head(path: Path, archive: zipfile.ZipFile, card: Card) -> tuple[bytes, bytes] | None:
-    """Return the head's graph and weights, where there is one; raise where the card says otherwise."""
-    held = HEAD_KERAS in archive.namelist()
-    if held != (card.sampling is not None):
-        told = "a head but not how it samples time" if held else "how a head samples time but no head"
-        raise ModelError(f"{path.name} holds {told}. Expected both, or neither. Export the model again.")
-    return (_member(path, archive, HEAD_GRAPH), _member(path, archive, HEAD_WEIGHTS)) if held else None
+def _check_told(path: Path, archive: zipfile.ZipFile, card: Card) -> None:
+    """Raise where a file holds other members than its card says."""
+    for told, member, what in zip(members_of(card), (GRAPH, HEAD_GRAPH, CODEBOOK), ("network", "head of windows", "encoding"), strict=True):
+        held = member in archive.namelist()
+        if held != told:
+            said = f"a {what} that its card does not tell of" if held else f"no {what}, though its card tells of one"
+            raise ModelError(f"{path.name} holds {said}. Expected both, or neither. Export the model again.")
+
+
+def members_of(card: Card) -> tuple[bool, bool, bool]:
+    """Return whether a card tells of a network, of a head that samples time, and of an encoding."""
+    return bool(card.backbone), card.sampling is not None and not card.encoder, bool(card.encoder)
+
+
+def _pair(path: Path, archive: zipfile.ZipFile, one: str, other: str) -> tuple[bytes, bytes] | None:
+    return (_member(path, archive, one), _member(path, archive, other)) if one in archive.namelist() else None
 
 
 def write_model_file(path: Path, card: Card, folder: Path) -> None:
@@ -116,8 +136,9 @@ def write_model_file(path: Path, card: Card, folder: Path) -> None:
     make_folder(path.parent)
     with whole_file(path, overwrite=True) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(CARD), card_text(card))
-        for member in (GRAPH, WEIGHTS, KERAS, *(HEAD if card.sampling else ())):
-            archive.write(folder / member, member)
+        for told, members in zip(members_of(card), ((GRAPH, WEIGHTS, KERAS), HEAD, ENCODING), strict=True):
+            for member in members if told else ():
+                archive.write(folder / member, member)
 
 
 def write_vote(path: Path, vote: Vote | None) -> None:
@@ -185,7 +206,10 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         raise ModelError(
             f"{path.name} holds a member that points outside of it, {climbing[0]!r}. A model file has no such thing: do not use it."
         )
-    known = _MOST_BYTES | (_MOST_BYTES_OF_HEAD if any(name in names for name in HEAD) else {})
+    encoded = any(name in names for name in ENCODING)
+    whole = not encoded or any(name in names for name in (KERAS, GRAPH, WEIGHTS))
+    known = _MOST_BYTES if whole else {CARD: _MOST_BYTES[CARD]}
+    known = known | (_MOST_BYTES_OF_HEAD if any(name in names for name in HEAD) else {}) | (_MOST_BYTES_OF_ENCODING if encoded else {})
     if missing := [name for name in known if names.count(name) != 1]:
         raise ModelError(f"{path.name} should hold {missing[0]} once. Received: {names.count(missing[0])} times. Export the model again.")
     for info in infos:

@@ -13,11 +13,13 @@ from framevote.records import UNKNOWN, Sampling, View
 from framevote.smoothing import Smoother
 from framevote.timelines import Cut
 
-FORMAT = 3
+FORMAT = 4
 """The newest layout that is read, and the one that is written.
 
-2: `several`, `thresholds`, `openness`, `metrics`, `frames`. 3: `vote`, `sampling`.
+2: `several`, `thresholds`, `openness`, `metrics`, `frames`. 3: `vote`, `sampling`. 4: `features`, `projection`, `encoder`, `view.motion`.
 """
+
+_FIRST_WITH_VOTE = 3
 
 OUTPUTS = ("probabilities", "embedding", "familiarity")
 """What a model's network gives: the first for a model with labels, the second always, the last for one with openness."""
@@ -91,7 +93,7 @@ class Card:
     Attributes:
         name: what the model is called.
         labels: the class names, one for each probability; none where the file is a backbone that gives embeddings only.
-        backbone: the network's text as a part.
+        backbone: the network's text as a part; empty where features come from none.
         head: what stands on the backbone.
         view: how a picture becomes the input, the same as in training.
         temperature: the probabilities are softmax(logits / temperature), or with several labels their sigmoid; 1 leaves the network's own.
@@ -99,7 +101,8 @@ class Card:
         thresholds: with several labels, the probability from which each is given; else empty.
         openness: when the model says unknown; None where it never does.
         frames: how many frames of a clip were looked at in training; 0 where nobody says.
-        sampling: how a head that sees order samples time; None for a model of single frames.
+        sampling: how a head that sees order, or an encoding of windows, samples time; None for a model of single frames.
+        features, projection, encoder: the texts of these parts, where the head stands on encoded local features; else empty.
         training: a summary of what it was trained on; None where nobody wrote one.
         metrics: what training measured on held-out data.
         versions: of the packages that made it.
@@ -121,8 +124,13 @@ class Card:
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     vote: Vote | None = None
+    features: str = ""
+    projection: str = ""
+    encoder: str = ""
 
     def __post_init__(self) -> None:
+        if len({bool(text) for text in (self.features, self.projection, self.encoder)}) > 1:
+            raise ValueError(f"Card expects features, projection and encoder, or none of them. Received: encoder={self.encoder!r}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"Card expects labels, no two alike. Received: {len(self.labels)} with {len(set(self.labels))} different")
         if not 0 < self.temperature < float("inf"):
@@ -147,7 +155,8 @@ def card_text(card: Card) -> str:
 def voted_text(text: bytes, vote: Vote | None) -> str:
     """Return the card that a text holds with another vote; every other field stays, those that this version does not know too."""
     told = json.loads(text)
-    return json.dumps({**told, "format": FORMAT, "vote": asdict(vote) if vote else None}, indent=1, allow_nan=False)
+    changed = {"format": max(_FIRST_WITH_VOTE, told["format"]), "vote": asdict(vote) if vote else None}
+    return json.dumps({**told, **changed}, indent=1, allow_nan=False)
 
 
 def deciding_text(text: bytes) -> str:
@@ -205,7 +214,8 @@ def _plain(value: Any) -> Any:
 
 
 def _check_kinds(card: Card) -> None:
-    texts = (card.name, card.backbone, card.head, *card.labels, *card.versions, *card.versions.values())
+    parts = (card.backbone, card.head, card.features, card.projection, card.encoder)
+    texts = (card.name, *parts, *card.labels, *card.versions, *card.versions.values())
     sizes = (card.view.width, card.view.height, card.frames)
     if not (all(isinstance(text, str) for text in texts) and all(type(size) is int and 0 <= size < 2**31 for size in sizes)):
         raise TypeError("a name that is no text, or a size that is no whole number")

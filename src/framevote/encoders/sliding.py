@@ -1,0 +1,114 @@
+"""An encoding at work on a video: the vector of a window that slides along its steps."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from framevote.descriptors import Descriptors, Extractor, together
+from framevote.encoders.encoding import Encoding
+from framevote.encoders.pooling import Floats, Moment
+from framevote.records import Frame, Sampling
+from framevote.sequences import Step, Stepper, Windows
+
+
+def sliding(frames: Iterable[Frame], extractor: Extractor, encoding: Encoding, sampling: Sampling) -> Iterator[tuple[list[Step], Floats]]:
+    """Yield the steps of a video in blocks, each with the vector of its window: (B, L).
+
+    Every moment is encoded once, however many windows it lies in, unless its place in the window counts. At the video's ends windows
+    hold the steps that there are.
+    """
+    windows: Windows[_Held] = Windows(sampling)
+    for step, descriptors in steps_of(frames, extractor, sampling.step):
+        windows.add(step, _Held(descriptors, encoding))
+        yield from _whole(windows, encoding, sampling, ended=False)
+    yield from _whole(windows, encoding, sampling, ended=True)
+
+
+class _Held:
+    """The descriptors of a step, encoded once for each place in the window that counts."""
+
+    def __init__(self, descriptors: Descriptors, encoding: Encoding) -> None:
+        self._told = encoding.encoder.moment > 0
+        self._at = lru_cache(lambda when: encoding.moment(descriptors, when))
+        if not self._told:  # the descriptors are not needed again
+            moment = encoding.moment(descriptors)
+            self._at = lru_cache(lambda when: moment)
+
+    def at(self, when: float) -> Moment:
+        return self._at(when if self._told else 0.5)
+
+
+def _whole(windows: Windows[_Held], encoding: Encoding, sampling: Sampling, ended: bool) -> Iterator[tuple[list[Step], Floats]]:
+    for steps, held, places in windows.whole(ended):
+        vectors = []
+        for row in places:
+            own = [(place, number) for number, place in enumerate(row.tolist()) if number == 0 or place != row[number - 1]]
+            vectors.append(encoding.window([held[place].at((number + 0.5) / sampling.frames) for place, number in own]))
+        yield steps, np.stack(vectors)
+
+
+def steps_of(frames: Iterable[Frame], extractor: Extractor, step: float) -> Iterator[tuple[Step, Descriptors]]:
+    """Yield the steps of a video, each with its descriptors.
+
+    Those of a moving extractor are of all frames whose middle lies in the step; else of the frame that is shown in its middle, and no
+    other is described.
+    """
+    return (_moving if extractor.moving else _still)(frames, extractor, step)
+
+
+def _still(frames: Iterable[Frame], extractor: Extractor, step: float) -> Iterator[tuple[Step, Descriptors]]:
+    stepper, pending, seen = Stepper(step), deque[Step](), deque[Descriptors]()
+    first = 0  # the number of the first frame that is still remembered in `seen`
+
+    def picked() -> Iterator[Frame]:
+        for frame in frames:
+            for each in stepper.push(frame):
+                if isinstance(each, Step):
+                    pending.append(each)
+                else:
+                    yield each
+        for each in stepper.finish():
+            if isinstance(each, Step):
+                pending.append(each)
+            else:
+                yield each
+
+    def settled() -> Iterator[tuple[Step, Descriptors]]:
+        nonlocal first
+        while pending and pending[0].pick < first + len(seen):
+            each = pending.popleft()
+            while first < each.pick:
+                seen.popleft()
+                first += 1
+            yield each, seen[0]
+
+    for descriptors in extractor(picked()):
+        seen.append(descriptors)
+        yield from settled()
+    yield from settled()
+
+
+def _moving(frames: Iterable[Frame], extractor: Extractor, step: float) -> Iterator[tuple[Step, Descriptors]]:
+    stepper, under_way, held = Stepper(step), deque[Frame](), list[tuple[float, Descriptors]]()
+    nothing = Descriptors(np.empty((0, extractor.numbers), np.float32), np.empty((0, 2), np.float32))
+
+    def noted() -> Iterator[Frame]:
+        for frame in frames:
+            under_way.append(frame)
+            yield frame
+
+    def ended(settled: Iterable[Frame | Step]) -> Iterator[tuple[Step, Descriptors]]:
+        for each in settled:
+            if isinstance(each, Step):
+                count = sum(middle < each.time + each.duration for middle, _ in held)
+                own = [descriptors for _, descriptors in held[:count]]
+                del held[:count]
+                yield each, together(own) if own else nothing
+
+    for descriptors in extractor(noted()):
+        frame = under_way.popleft()
+        yield from ended(stepper.push(frame))
+        held.append((frame.time + frame.duration / 2, descriptors))
+    yield from ended(stepper.finish())
