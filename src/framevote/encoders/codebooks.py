@@ -13,7 +13,7 @@ _BATCH = 4096
 _ROUNDS = 100  # of k-means, at most: mini-batches over the sample
 _EXPECTATIONS = 60  # steps of the mixture, at most
 _LEAST_VARIANCE = 1e-4  # of the mean variance: no component may close in on a single descriptor
-_EPOCHS = 6  # of the dictionary
+_EPOCHS, _BATCHES = 6, 8  # of the dictionary: how often the sample is seen, and at least in how many batches, where it is small
 _TINY = 1e-12
 
 
@@ -63,9 +63,10 @@ def dictionary(sample: Floats, words: int, alpha: float, seed: int) -> Floats:
     atoms = sample[random.permutation(len(sample))[:words]].astype(np.float64)
     atoms /= np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), _TINY)
     used, seen = np.zeros((words, words)), np.zeros((words, sample.shape[1]))
+    size = min(max(len(sample) // _BATCHES, 256), _BATCH)
     for epoch in range(_EPOCHS):
         order = random.permutation(len(sample))
-        for block in blocks(len(sample), _BATCH):
+        for block in blocks(len(sample), size):
             own = sample[order[block]]
             held = atoms.astype(np.float32)
             codes = sparse_codes(own, held, held @ held.T, alpha).astype(np.float64)

@@ -19,7 +19,6 @@ LIKELY = 24
 """Atoms that a descriptor's first search is confined to."""
 
 _ROUGH = 1e-3  # of a step, where codes are about 0.01 to 1: the signs are nearly always right then
-_SLACK = 1e-3  # by which an atom must break the optimality condition, in units of α, to join in
 _MOST_STEPS = 500
 _MOST_ROUNDS = 12
 _EVERY = 8  # steps between two looks at who is done
@@ -48,11 +47,16 @@ def sparse_codes(values: Floats, atoms: Floats, gram: Floats, alpha: float) -> F
             codes[own] = _solved(seen[own], gram[chosen[:, :, None], chosen[:, None, :]], codes[own], alpha)
         missed = np.abs((values[rows] - codes[rows] @ atoms) @ atoms.T)
         np.put_along_axis(missed, places, 0, axis=1)
-        still = missed.max(axis=1) > alpha * (1 + _SLACK)
+        still = missed.max(axis=1) - alpha > _slack(alpha)
         if not still.any():
             break
         rows, places = _widened(rows[still], places[still], codes, missed[still])
     return codes
+
+
+def _slack(alpha: float) -> float:
+    """Return by how much an atom must break the optimality condition to join in: a little, and more than single precision errs."""
+    return 2e-4 * alpha + 2e-6
 
 
 def _widened(rows: NDArray[np.intp], places: NDArray[np.intp], codes: Floats, missed: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -71,14 +75,14 @@ def _solved(seen: Floats, gram: Floats, codes: Floats, alpha: float) -> Floats:
     for _ in range(_MOST_STEPS):
         codes, signs, arrived = _moved(codes, _least(seen, gram, signs, alpha), signs)
         left = seen - np.matmul(gram, codes[:, :, None])[:, :, 0]
-        missed = np.abs(left) * (signs == 0)
-        worst = missed.argmax(axis=1)
-        going = ~arrived | (missed.max(axis=1) > alpha * (1 + _SLACK))
+        missed = np.abs(left) * (signs == 0) - alpha
+        worst = missed.max(axis=1)
         found[rows] = codes
+        going = ~arrived | (worst > _slack(alpha))
         if not going.any():
             break
-        joining = np.flatnonzero(going & arrived)
-        signs[joining, worst[joining]] = np.sign(left[joining, worst[joining]])
+        joining = missed > np.where(arrived & going, worst / 2, np.inf)[:, None]
+        signs = np.where(joining, np.sign(left), signs)
         if going.mean() < 0.75:
             seen, gram, codes, signs, rows = seen[going], gram[going], codes[going], signs[going], rows[going]
     return found
