@@ -159,7 +159,7 @@ class LLC(Encoder):
 
     Args:
         nearest: how many words a descriptor is made of.
-        regular: how much the code is kept small.
+        regular: how much the code is kept small; at least 1e-8, so that there is one.
     """
 
     pooling: str = "max"
@@ -169,7 +169,7 @@ class LLC(Encoder):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_nearest(self, self.nearest, least=1)
-        self._check_number("regular", least=0.0, above=True)
+        self._check_number("regular", least=1e-8)
 
     def _fit(self, sample: Floats, seed: int) -> Coder:
         return _Local(k_means(sample, self.words, seed), self.nearest, self.regular)

@@ -112,21 +112,25 @@ class Encoder(Part, abc.ABC):
         """Return the encoder fitted to a sample of descriptors (M, D).
 
         Raises:
-            InputError: there are fewer descriptors than words, or none of them differ.
+            InputError: there are fewer descriptors than words, none of them differ, or some are not finite.
         """
+        self.check(sample)
+        return self._fit(sample, seed)
+
+    def check(self, sample: Floats) -> None:
+        """Raise InputError where nothing can be learned from a sample: see `fit`."""
         if len(sample) < self.words:
             raise InputError(
                 f"{self} needs at least {self.words} descriptors to learn {self.words} words from. Received: {len(sample)}. "
                 "Give it fewer words, or more and longer videos."
             )
-        if not np.isfinite(sample).all():
-            raise InputError("The descriptors hold numbers without end. Expected finite ones: the features' network may be damaged.")
+        if unfit := int((~np.isfinite(sample)).any(axis=1).sum()):
+            raise InputError(f"{self} takes finite numbers, but {unfit} of the {len(sample)} descriptors have others: NaN, or without end.")
         if not np.ptp(sample, axis=0).any():
             raise InputError(
                 f"All {len(sample)} descriptors are the same: nothing is seen in these pictures, or nothing moves. Expected some that "
                 "differ."
             )
-        return self._fit(sample, seed)
 
     @abc.abstractmethod
     def _fit(self, sample: Floats, seed: int) -> Coder:

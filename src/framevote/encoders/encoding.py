@@ -17,6 +17,8 @@ from framevote.encoders.projection import Projected, Projection
 from framevote.errors import ModelError
 
 _LEAST_SAMPLE, _MOST_SAMPLE = 20_000, 250_000  # descriptors; of 128 numbers, the most are 128 MB
+_BLOCK = 32_768  # descriptors that are projected at a time
+_MOST_NUMBERS = 2**20  # of a descriptor, in a file that is not damaged
 _EVEN = 12**-0.5  # the standard deviation of what is even from 0 to 1
 
 
@@ -56,11 +58,18 @@ class Encoding:
             descriptors: of D numbers; there may be none.
             when: the place in the window, 0 to 1, of the moment or of each descriptor; it counts only where the encoder appends it.
         """
-        cells = self.pyramid.of(descriptors.places)
+        found = self._moment(descriptors.values[:_BLOCK], descriptors.places[:_BLOCK], when)
+        for start in range(_BLOCK, len(descriptors), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            found = joined([found, self._moment(descriptors.values[block], descriptors.places[block], when)], self.encoder.pooling)
+        return found
+
+    def _moment(self, values: Floats, places: Floats, when: float) -> Moment:
+        cells = self.pyramid.of(places)
         order = np.argsort(cells, kind="stable")
         starts = np.searchsorted(cells[order], np.arange(self.pyramid.fine + 1))
-        values = prepared(descriptors, self.projected, self.encoder, when)[order]
-        return Moment(self.coder.pooled(values, starts, self.encoder.pooling), np.diff(starts).astype(np.float64))
+        own = prepared(Descriptors(values[order], places[order]), self.projected, self.encoder, when)
+        return Moment(self.coder.pooled(own, starts, self.encoder.pooling), np.diff(starts).astype(np.float64))
 
     def vector(self, several: Sequence[Descriptors]) -> Floats:
         """Return the vector (L,) of a window, of the descriptors of its moments in their order; at least one moment is given."""
@@ -115,8 +124,9 @@ def fit_encoding(encoder: Encoder, projection: Projection, sample: Sample, seed:
     """Return an encoder with its projection, fitted to a sample.
 
     Raises:
-        InputError: there are too few descriptors, or all are the same.
+        InputError: there are too few descriptors, all are the same, or some are not finite.
     """
+    encoder.check(sample.values)
     projected = projection.fit(sample.values)
     values = _placed(projected(sample.values), sample.places, sample.moments, projected.spread, encoder)
     return Encoding(encoder, projected, encoder.fit(values, seed), sample.values.shape[1])
@@ -150,14 +160,20 @@ def load_encoding(data: bytes, encoder: Encoder, owner: str) -> Encoding:
         ModelError: they are damaged, or another encoder's.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-        coder = encoder.coder({name.removeprefix("coder_"): array for name, array in arrays.items() if name.startswith("coder_")})
-        projected = Projected(arrays["middle"], arrays["axes"], float(arrays["spread"][0]))
-        found = Encoding(encoder, projected, coder, int(arrays["numbers"][0]))
-        _check(found)
-    except (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        with np.errstate(all="ignore"):
+            return _loaded(data, encoder)
+    except (ValueError, LookupError, TypeError, ArithmeticError, OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise ModelError(f"The codebook in {owner} cannot be read ({type(error).__name__}: {error}). Train the model again.") from None
+
+
+def _loaded(data: bytes, encoder: Encoder) -> Encoding:
+    with np.load(io.BytesIO(data), allow_pickle=False) as held:
+        arrays = {name: held[name] for name in held.files}
+    if any(array.dtype.kind not in "fi" or not np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("arrays of finite numbers expected")
+    coder = encoder.coder({name.removeprefix("coder_"): array for name, array in arrays.items() if name.startswith("coder_")})
+    found = Encoding(encoder, Projected(arrays["middle"], arrays["axes"], float(arrays["spread"][0])), coder, int(arrays["numbers"][0]))
+    _check(found)
     return found
 
 
@@ -165,10 +181,9 @@ def _check(encoding: Encoding) -> None:
     """Raise ValueError where the arrays do not fit one another, the encoder or the descriptors."""
     if encoding.coder.words != encoding.encoder.words:
         raise ValueError(f"{encoding.encoder.words} words expected, received {encoding.coder.words}")
-    if any(array.dtype.kind not in "fi" or not np.isfinite(array).all() for array in encoding.coder.arrays().values()):
-        raise ValueError("arrays of finite numbers expected")
-    with np.errstate(all="ignore"):
-        made = encoding.moment(Descriptors(np.zeros((1, encoding.numbers), np.float32), np.zeros((1, 2), np.float32)))
-        vector = encoding.window([made])
+    if not 1 <= encoding.numbers <= _MOST_NUMBERS:
+        raise ValueError(f"descriptors of at least one number expected, received {encoding.numbers}")
+    made = encoding.moment(Descriptors(np.zeros((1, encoding.numbers), np.float32), np.zeros((1, 2), np.float32)))
+    vector = encoding.window([made])
     if vector.shape != (encoding.length,) or not np.isfinite(vector).all():
-        raise ValueError(f"a vector of {encoding.length} numbers expected, received {vector.shape}")
+        raise ValueError(f"a vector of {encoding.length} finite numbers expected, received {vector.shape}")

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class Pyramid:
     def of(self, places: Floats) -> NDArray[np.intp]:
         """Return the fine cell (N,) of places (N, 2) from 0 to 1, row by row."""
         grid = np.array([self.columns, self.rows])
-        column, row = np.clip((places * grid).astype(np.intp), 0, grid - 1).T
+        column, row = np.minimum((np.clip(places, 0, 1) * grid).astype(np.intp), grid - 1).T
         return np.asarray(row * self.columns + column, np.intp)
 
     @cached_property
@@ -78,7 +78,6 @@ class Pyramid:
         return tuple(found)
 
 
-@lru_cache(maxsize=256)
 def pyramid_of(text: str, owner: str = "An encoder") -> Pyramid:
     """Return the pyramid of a text such as `1x1+2x2x2`.
 

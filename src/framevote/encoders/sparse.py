@@ -35,7 +35,7 @@ class SparseCoding(Encoder):
     learned so that it serves: Mairal et al., ICML 2009.
 
     Args:
-        alpha: the price of using an atom, above 0 and below 1; the higher, the fewer are used.
+        alpha: the price of using an atom, from 0.001 to below 1; the higher, the fewer are used.
     """
 
     pooling: str = "max"
@@ -45,7 +45,7 @@ class SparseCoding(Encoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_number("alpha", least=0.0, above=True)
+        self._check_number("alpha", least=1e-3)
         if self.alpha >= 1:
             raise PartError(f"SparseCoding takes alpha below 1: from there on every code is zero. Received: alpha={self.alpha!r}")
 
