@@ -1,5 +1,6 @@
 """Dense SIFT: gradients around every point of a grid, in several sizes."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
@@ -48,7 +49,7 @@ class DenseSIFT(LocalFeatures):
             if type(value) is not int or not least <= value <= most:
                 raise PartError(f"DenseSIFT takes {name}: whole pixels from {least} to {most}. Received: {name}={value!r}")
         parts = self.cells.split("+") if isinstance(self.cells, str) else [""]
-        if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= 64 for part in parts) or len(set(parts)) < len(parts):
+        if not all(re.fullmatch("[1-9][0-9]?", part) and int(part) <= 64 for part in parts) or len(set(parts)) < len(parts):
             raise PartError(f"DenseSIFT takes cells: whole pixels from 1 to 64, joined by +, such as '4+8'. Received: cells={self.cells!r}")
         if self.fit not in ("centre", "squash", "letterbox"):
             raise PartError(f"DenseSIFT takes fit='squash', 'centre' or 'letterbox'. Received: fit={self.fit!r}")
@@ -66,21 +67,20 @@ class DenseSIFT(LocalFeatures):
         """Yield the descriptors of each frame."""
         cv2 = _opencv()
         sift, points = cv2.SIFT_create(), self._grid()
-        places = np.array([(x, y) for x, y, _ in points], np.float32) / np.float32(self.size)
+        places = np.array([(x + 0.5, y + 0.5) for x, y, _ in points], np.float32) / np.float32(self.size)
         keypoints = [cv2.KeyPoint(x, y, size, 0.0) for x, y, size in points]
         for frame in frames:
             _, values = sift.compute(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), keypoints)
             yield Descriptors(of_length_one(values, self.root), places)
 
     def _grid(self) -> list[tuple[float, float, float]]:
-        """Return x, y and OpenCV's size of each descriptor; all of it lies in the picture."""
+        """Return the pixel x and y and OpenCV's size of each descriptor; all of it lies in the picture, but for half a pixel."""
         points = []
         for cell in map(int, self.cells.split("+")):
-            margin = _CELLS * cell / 2
-            count = int((self.size - 2 * margin) // self.step) + 1
-            first = (self.size - (count - 1) * self.step) / 2
-            along = first + self.step * np.arange(count)
-            points += [(x, y, cell / _CELL_OF_SIZE) for y in along.tolist() for x in along.tolist()]
+            room = self.size - _CELLS * cell
+            first = _CELLS * cell // 2 + (room % self.step - 1) // 2  # a pixel's middle is half a pixel from its edge
+            along = [float(first + self.step * number) for number in range(room // self.step + 1)]
+            points += [(x, y, cell / _CELL_OF_SIZE) for y in along for x in along]
         return points
 
 
