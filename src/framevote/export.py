@@ -77,7 +77,7 @@ def export_model(source: Path | Backbone | ModelFile, card: Card, path: Path, to
         below = _unpacked(source, Path(folder), stays=card.sampling is not None) if isinstance(source, ModelFile) else source
         _run_tensorflow(below, Path(folder), bare=not card.labels or card.sampling is not None)
         _check_card(card, Path(folder))
-        write_model_file(path, replace(card, versions=_versions()), Path(folder))
+        write_model_file(path, replace(card, versions=package_versions()), Path(folder))
 
 
 def _unpacked(file: ModelFile, folder: Path, stays: bool) -> Path:
@@ -91,7 +91,8 @@ def _unpacked(file: ModelFile, folder: Path, stays: bool) -> Path:
     return file.extract_keras(folder)
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that make model files, of those that are installed."""
     found = {}
     for package in _PACKAGES:
         try:

@@ -164,8 +164,9 @@ def _compile(core: Any, file: ModelFile, shape: list[int], precision: str) -> An
 
 def _check_shapes(file: ModelFile, shapes: dict[str, tuple[int | None, ...]]) -> int:
     """Return the embedding's length; raise where the network does not give what the card says."""
-    labels = 0 if file.head else len(file.card.labels)  # a head behind it gives the rest
-    openness = file.card.openness and not file.head
+    behind = file.head or file.encoding  # which give the rest
+    labels = 0 if behind else len(file.card.labels)
+    openness = file.card.openness and not behind
     expected = {"embedding": None, **({"probabilities": labels} if labels else {}), **({"familiarity": 1} if openness else {})}
     fits = [len(shapes.get(name, ())) == 2 and size in (None, shapes[name][1]) for name, size in expected.items()]
     if not all(fits):

@@ -84,9 +84,12 @@ def _lines(file: "ModelFile") -> Iterator[str]:
     labels = ", ".join(card.labels[:_MOST_LABELS]) + (", …" if len(card.labels) > _MOST_LABELS else "")
     rows = {
         "labels": f"{len(card.labels)}, {kind}: {labels}" if card.labels else "none: embeddings only",
+        "features": card.features,
+        "projection": card.projection,
+        "encoder": card.encoder,
         "backbone": card.backbone,
         "head": card.head or "none",
-        "sees": f"{card.view.width}×{card.view.height} pixels, {card.view.fit}, {100 * card.view.crop:g} % of the picture's middle",
+        "sees": _sees(card),
         "window": _window(card),
         "trained on": _trained_on(card),
         "temperature": f"{card.temperature:.3f}",
@@ -100,6 +103,13 @@ def _lines(file: "ModelFile") -> Iterator[str]:
 def _plain(text: str) -> str:
     """Return a text whose signs a terminal takes as no command: whoever made the file wrote it."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def _sees(card: "Card") -> str:
+    """Return what of a picture the model sees."""
+    view = card.view
+    motion = {"": "", "vectors": ", with the codec's motion vectors", "flow": ", with optical flow"}[view.motion]
+    return f"{view.width}×{view.height} pixels, {view.fit}, {100 * view.crop:g} % of the picture's middle{motion}"
 
 
 def _window(card: "Card") -> str:

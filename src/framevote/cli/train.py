@@ -30,8 +30,25 @@ def train(
         str | None, typer.Option(help="The backbone's weights: a file, or none for random ones.", show_default="its ImageNet weights")
     ] = None,
     head: Annotated[
-        str, typer.Option(help="What learns the classes; auto asks `framevote doctor`. `framevote parts head` lists what there is.")
-    ] = "Average()",
+        str | None,
+        typer.Option(
+            help="What learns the classes; auto asks `framevote doctor`. `framevote parts head` lists what there is.",
+            show_default="Average(); of encodings LinearSVM()",
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Encodings: the local features. `framevote parts features` lists what there is.", show_default="Grid()"),
+    ] = None,
+    projection: Annotated[
+        str | None, typer.Option(help="Encodings: what features go through first.", show_default="what the encoder is made for")
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Encodings: how features become a vector. `framevote parts encoder` lists what there is.", show_default="FisherVector()"
+        ),
+    ] = None,
     layout: Annotated[str, typer.Option(help="What the data lie in; auto looks for itself.")] = "auto",
     group_by: Annotated[
         str | None,
@@ -40,7 +57,9 @@ def train(
     frames: Annotated[int, typer.Option(min=1, help="How many frames of a clip, or of a window, to look at, spread evenly.")] = 16,
     window: Annotated[
         float | None,
-        typer.Option(help="Heads that see order: the seconds that they look at.", show_default="the clips' median, 4 at most"),
+        typer.Option(
+            help="Heads that see order, and encodings of clips: the seconds that they look at.", show_default="the clips' median, 4 at most"
+        ),
     ] = None,
     fine_tune: Annotated[int, typer.Option(min=0, help="Let the last N layers of the backbone learn too.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Fine-tuning: at most so many rounds.", show_default="8")] = None,
@@ -93,6 +112,9 @@ def train(
             output,
             backbone=_weighted(backbone, weights),
             head=_auto() if head == _AUTO else head,
+            features=features,
+            projection=projection,
+            encoder=encoder,
             fine_tuning=tuning,
             layout=layout,
             group_by=group_by,

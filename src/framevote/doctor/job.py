@@ -139,7 +139,7 @@ def _clips(dataset: Dataset) -> tuple[Dataset, str]:
 
 def _measured(plan: Plan, below: Backbone) -> Diagnosis:
     """Return what is found on clips; `below` is the backbone as the average head has it, by the whole picture."""
-    prepared = prepare(plan, backbone_file(plan.backbone, plan.watch.notify))
+    prepared = prepare(plan, backbone_file(plan.network, plan.watch.notify))
     bench = Bench(prepared.sides.folds, prepared.groups, plan.seed)
     right, cost = _looked(plan, prepared, _whole(plan, prepared, below), bench)
     heads = {AVERAGING: repr(Average()), ONE_FRAME: repr(Average()), repr(MOVING): repr(MOVING)}

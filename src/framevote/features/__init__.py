@@ -1,6 +1,19 @@
-"""Embeddings of a data set's items, computed once by the fast runtime and kept by content."""
+"""Embeddings, or local descriptors, of a data set's items, computed once and kept by content."""
 
+from framevote.features.describing import Described, Looking, describe_items
 from framevote.features.embedding import Done, Embedded, embed_items
 from framevote.features.rows import Rows
+from framevote.features.sampling import check_vectors, learn_encoding, sample_of
 
-__all__ = ["Done", "Embedded", "Rows", "embed_items"]
+__all__ = [
+    "Described",
+    "Done",
+    "Embedded",
+    "Looking",
+    "Rows",
+    "check_vectors",
+    "describe_items",
+    "embed_items",
+    "learn_encoding",
+    "sample_of",
+]

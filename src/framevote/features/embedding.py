@@ -54,7 +54,7 @@ def embed_items(items: Sequence[Item], model: Classifier, frames: int = FRAMES, 
         keep: whether to remember.
     """
     told = _Told(items, model, frames, done)
-    with _store(keep) as store:
+    with open_store(keep) as store:
         found = told.look_up(store)
         missing = [number for number, values in enumerate(found) if values is None]
         for number, values in told.embed(missing):
@@ -92,7 +92,7 @@ class _Told:
     def _key(self, item: Item) -> str:
         """Return what decides an item's rows, as a digest; empty where the file cannot be read."""
         if item.path not in self._contents:
-            self._contents[item.path] = _digest(item.path)  # once, however many pieces of a video there are
+            self._contents[item.path] = digest_of(item.path)  # once, however many pieces of a video there are
         if not (content := self._contents[item.path]):
             return ""
         looked = "photo" if item.kind == "photo" else f"{item.start!r} {item.end!r} {self.frames}"
@@ -152,7 +152,7 @@ class _Told:
             self._done(self._ready, len(self.items))
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file; empty where it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -161,7 +161,7 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _store(keep: bool) -> Any:
+def open_store(keep: bool) -> Any:
     """Return what remembers bytes by key, or what forgets them."""
     if not keep:
         return closing(_Nothing())

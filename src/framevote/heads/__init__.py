@@ -9,7 +9,7 @@ from framevote.heads.average import Average, check_size, fit_linear, fit_prototy
 from framevote.heads.base import Fitted, Head
 from framevote.heads.moments import Moments
 from framevote.heads.motion import R2Plus1D
-from framevote.heads.svm import LinearSVM
+from framevote.heads.svm import LinearSVM, spanned
 from framevote.heads.temporal import GRU, LSTM, MLP, SimpleRNN, TemporalConv, TemporalHead, Transformer
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "fit_linear",
     "fit_prototypes",
     "minutes",
+    "spanned",
 ]

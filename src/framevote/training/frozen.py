@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framevote.assembly import Top
 from framevote.calibration import tempered
+from framevote.descriptors import open_extractor
 from framevote.export import export_model
 from framevote.heads import Fitted
 from framevote.model_file import Card
 from framevote.splits import FOLDS, random_folds
 from framevote.training.cross_fitting import HeldOut, calibrated, cross_fit, figures, openness_of, thresholds_of
+from framevote.training.encoded import write_encoded
 from framevote.training.plan import Plan, Prepared, summary
 
 
@@ -27,19 +30,26 @@ def train_frozen(plan: Plan, prepared: Prepared) -> None:
         head=repr(plan.head.at(held.strength)),
         metrics={**measured(prepared, held, top), **by_chance(plan, prepared, held)},
     )
+    if prepared.encoding and isinstance(top, Top):
+        write_encoded(plan.path, card, prepared.encoding, top, prepared.file)
+        return
     plan.watch.notify(f"Writing the model file: about {10 if plan.head.temporal else 20} s")
-    export_model(prepared.file, card, plan.path, top)
+    export_model(prepared.below, card, plan.path, top)
 
 
 def card_of(plan: Plan, prepared: Prepared, held: HeldOut) -> Card:
     """Return the card with what held-out items calibrate; the metrics are still to come."""
     dataset, material = prepared.dataset, prepared.material
+    coding = plan.coding
     return Card(
         name=plan.path.stem,
         labels=dataset.labels,
-        backbone=repr(plan.backbone),
+        backbone=repr(plan.backbone) if plan.backbone else "",
         head=repr(plan.head),
-        view=plan.backbone.view,
+        view=open_extractor(coding.features).view if coding and not coding.networked else plan.network.view,
+        features=repr(coding.features) if coding else "",
+        projection=repr(coding.projection) if coding else "",
+        encoder=repr(coding.encoder) if coding else "",
         temperature=held.temperature,
         several=dataset.several,
         thresholds=thresholds_of(held, material),

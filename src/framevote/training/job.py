@@ -10,6 +10,8 @@ from typing import Protocol
 from framevote.backbones import Backbone, find_backbone
 from framevote.classifier import backbone_file
 from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
+from framevote.descriptors import Grid, LocalFeatures
+from framevote.encoders import Encoder, Projection
 from framevote.engine import load_keras
 from framevote.errors import InputError, PartError, UsageError, beforehand, missing_extra
 from framevote.files import check_free, check_open
@@ -17,6 +19,7 @@ from framevote.heads import Head, R2Plus1D, check_size
 from framevote.model_file import SUFFIX, Card, read_model_file
 from framevote.parts import build
 from framevote.runtime import Precision
+from framevote.training.coding import Coding, coding_of
 from framevote.training.fine_tuning import FineTuning
 from framevote.training.frozen import train_frozen
 from framevote.training.plan import Plan, Watch, prepare
@@ -24,6 +27,7 @@ from framevote.training.tuned import train_tuned
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_HEAD = "Average()"
+DEFAULT_HEAD_OF_ENCODINGS = "LinearSVM()"
 PIXELS = "Pixels"
 _PACKAGES = {"sklearn": "scikit-learn", "diskcache": "diskcache", "keras": "keras", "tensorflow": "tensorflow-cpu"}
 
@@ -75,7 +79,10 @@ def train(
     path: str | Path,
     *,
     backbone: str | Backbone | None = None,
-    head: str | Head | Choose = DEFAULT_HEAD,
+    head: str | Head | Choose | None = None,
+    features: str | LocalFeatures | None = None,
+    projection: str | Projection | None = None,
+    encoder: str | Encoder | None = None,
     fine_tuning: FineTuning | None = None,
     layout: str = "auto",
     group_by: str | None = None,
@@ -97,12 +104,16 @@ def train(
         data: a folder or a list of items in one of the layouts of `framevote.datasets`, or a data set.
         path: the `.fvm` file to write.
         backbone: the network below, as a part, its text, or a KerasHub preset; None takes what the head is made for.
-        head: what learns the classes; or what chooses it by the data, such as `framevote.doctor.auto`.
+        head: what learns the classes; or what chooses it by the data, such as `framevote.doctor.auto`. None is DEFAULT_HEAD, and of
+            encodings DEFAULT_HEAD_OF_ENCODINGS.
+        features: local features that are encoded in place of the backbone's embedding; None with an encoder is the backbone's grid.
+        projection: what these go through first; None is what the encoder is made for.
+        encoder: how they become a vector; None with features is the Fisher vector.
         fine_tuning: how the backbone's last layers learn; None leaves it as it is.
         layout: what the data are to be read as.
         group_by: a regular expression or a column: items that share its match stay on one side of every split.
-        frames: how many frames of a clip are looked at; for a head that sees order, of a window.
-        window: seconds of a window, for a head that sees order; None takes the clips' median length, 4 at most.
+        frames: how many frames of a clip are looked at; for a head that sees order, or an encoding of clips, of a window.
+        window: seconds of a window, for a head that sees order or an encoding of clips; None takes the clips' median length, 4 at most.
         seed: of everything that is drawn; the same seed gives the same model twice on one machine.
         precision: what the embeddings are computed in.
         run: the folder in which fine-tuning is written down; None is `NAME.run` beside the model file.
@@ -118,9 +129,14 @@ def train(
     """
     began, watch = time.monotonic(), watch or Watch()
     target = _target(path, overwrite)
+    coding = coding_of(features, projection, encoder)
+    head = head or (DEFAULT_HEAD_OF_ENCODINGS if coding else DEFAULT_HEAD)
     part, why = head if callable(head) and not isinstance(head, Head) else _head(head), ""
     check_numbers(frames, seed)
-    check_window(part, window, fine_tuning)
+    if coding:
+        _check_coding(coding, part, backbone, fine_tuning)
+    else:
+        check_window(part, window, fine_tuning)
     check_packages()
     if not isinstance(part, Head):
         data = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
@@ -129,23 +145,41 @@ def train(
         part, why = chosen.head, chosen.why
         window = window if part.temporal else None
         watch.notify(why)
-    below = backbone_for(part, backbone)
-    if below.weights is None and fine_tuning is None:
+    below = _below(coding, part, backbone)
+    if below and below.weights is None and fine_tuning is None:
         raise UsageError(f"{below} has random weights, which tell nothing apart. Fine-tune it (--fine-tune N), or give it weights.")
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
     check_dataset(dataset, frames)
     if fine_tuning:
         load_keras("Fine-tuning")  # a backend that is none is told before the data are embedded
     where = Path(run) if run else target.with_suffix(".run")
-    plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch, window)
+    plan = Plan(dataset, target, below, part, fine_tuning, frames, seed, precision, where, watch, window, coding)
     watch.notify(_told(dataset))
-    prepared = replace(prepare(plan, backbone_file(below, watch.notify)), chosen=why)
+    prepared = replace(prepare(plan, backbone_file(below, watch.notify) if below else None), chosen=why)
     problems = prepared.dataset.problems
     if fine_tuning:
         problems += train_tuned(plan, prepared)
     else:
         train_frozen(plan, prepared)
     return Trained(target, read_model_file(target).card, problems, time.monotonic() - began)
+
+
+def _below(coding: Coding | None, head: Head, backbone: str | Backbone | None) -> Backbone | None:
+    """Return the backbone that the head, or the features below it, stand on; None where these come from none."""
+    if coding is None:
+        return backbone_for(head, backbone)
+    return backbone_for(head, backbone).by_region(coding.features.cells) if isinstance(coding.features, Grid) else None
+
+
+def _check_coding(coding: Coding, head: Head | Choose, backbone: str | Backbone | None, fine_tuning: FineTuning | None) -> None:
+    """Refuse what does not go with an encoding."""
+    if not isinstance(head, Head) or head.temporal:
+        told = f"{head}" if isinstance(head, Head) else "a head that the data choose"
+        raise UsageError(f"An encoding gives one vector of each window. Expected the head LinearSVM() or Average(). Received: {told}.")
+    if fine_tuning:
+        raise UsageError("An encoding stands on a backbone as it is. Leave --fine-tune out, or --encoder and --features.")
+    if backbone is not None and not coding.networked:
+        raise UsageError(f"{coding.features} comes from no network. Leave --backbone out, or take --features Grid().")
 
 
 def _head(head: str | Head) -> Head:

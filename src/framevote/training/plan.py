@@ -1,7 +1,7 @@
 """What training was asked for, and the data made ready for it: embedded once, grouped, and put on their sides."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from framevote.backbones import Backbone
 from framevote.classifier import Classifier
 from framevote.datasets import Dataset
-from framevote.errors import InputError
-from framevote.features import Done, Embedded, embed_items
-from framevote.heads import Head, minutes
+from framevote.encoders import Encoding
+from framevote.errors import InputError, ModelError
+from framevote.features import Done, Embedded, Rows, embed_items
+from framevote.heads import Average, Head, minutes, spanned
 from framevote.model_file import ModelFile
 from framevote.records import Sampling
 from framevote.runtime import Precision, open_runtime
 from framevote.splits import FOLDS, Fold, folds, merged_groups, near_duplicates
+from framevote.training.coding import Coded, Coding, encode_dataset, looking_of, pieces_for, without_vectors
 from framevote.training.cross_fitting import Material
 from framevote.training.fine_tuning import FineTuning
 from framevote.training.learning import Progress
@@ -46,11 +48,11 @@ class Watch:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What was asked for, checked (see `framevote.training.train`)."""
+    """What was asked for, checked (see `framevote.training.train`); the backbone is None where features come from none."""
 
     dataset: Dataset
     path: Path
-    backbone: Backbone
+    backbone: Backbone | None
     head: Head
     fine_tuning: FineTuning | None
     frames: int
@@ -59,6 +61,14 @@ class Plan:
     run: Path
     watch: Watch = field(default_factory=Watch)
     window: float | None = None
+    coding: Coding | None = None
+
+    @property
+    def network(self) -> Backbone:
+        """The backbone; raises ModelError where there is none."""
+        if self.backbone is None:
+            raise ModelError("Training needs a backbone, or features that come from none. Received: neither.")
+        return self.backbone
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +95,7 @@ class Prepared:
     """The data, ready to be learned from.
 
     Attributes:
-        file: the backbone.
+        file: the backbone; None where features come from none.
         dataset: the items that could be read, and the problems of the others.
         material: their embeddings.
         groups: (N,), what stays together, look-alikes merged.
@@ -94,9 +104,10 @@ class Prepared:
         contradiction: which items look the same and have different labels, in a sentence; else empty.
         sampling: how time is sampled, for a head that sees order; else None.
         chosen: why the head was chosen by the data, in a sentence; empty where it was told.
+        encoding: what the items were encoded with, where a coding was asked for; else None.
     """
 
-    file: ModelFile
+    file: ModelFile | None
     dataset: Dataset
     material: Material
     groups: NDArray[np.intp]
@@ -105,24 +116,62 @@ class Prepared:
     contradiction: str
     sampling: Sampling | None = None
     chosen: str = ""
+    encoding: Encoding | None = None
+
+    @property
+    def below(self) -> ModelFile:
+        """The backbone; raises ModelError where there is none."""
+        if self.file is None:
+            raise ModelError("Training needs a backbone, or features that come from none. Received: neither.")
+        return self.file
 
 
-def prepare(plan: Plan, file: ModelFile) -> Prepared:
+def prepare(plan: Plan, file: ModelFile | None) -> Prepared:
     """Embed the items, find those that look the same, and put them on their sides.
 
     Raises:
         InputError: a class cannot be read, or cannot be tested without a leak.
     """
-    seen, sampling = _embedded(plan, Classifier(file, open_runtime(file, plan.precision)))
+    seen, sampling, encoding = _seen(plan, file)
     dataset = _readable(plan.dataset, seen)
+    differing = list[NDArray[np.intp]]()
     # To a network of random weights everything looks the same.
-    alike, differing = near_duplicates(seen.rows.frames) if plan.backbone.weights else (), list[NDArray[np.intp]]()
+    alike = near_duplicates(_compared(seen.rows, encoding)) if plan.backbone is None or plan.backbone.weights else ()
     groups = merged_groups([item.group for item in dataset.items], _noted(alike, dataset, differing))
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
-    if not plan.head.temporal:  # which take about a minute
+    if isinstance(plan.head, Average):  # others take about a minute
         _tell_time(plan, material, len(sides.folds))
-    return Prepared(file, dataset, material, groups, sides, _leak(dataset, groups), _contradiction(dataset, differing), sampling)
+    leak, contradiction = _leak(dataset, groups), _contradiction(dataset, differing)
+    return Prepared(file, dataset, material, groups, sides, leak, contradiction, sampling, encoding=encoding)
+
+
+def _seen(plan: Plan, file: ModelFile | None) -> tuple[Embedded, Sampling | None, Encoding | None]:
+    """Return what is seen of the items, how it samples time, and what it was encoded with."""
+    if plan.coding:
+        coded = _coded(plan, plan.coding, file)
+        return coded.embedded, coded.sampling, coded.encoding
+    if file is None:
+        raise ModelError(f"{plan.head} needs a backbone. Received: none.")
+    return *_embedded(plan, Classifier(file, open_runtime(file, plan.precision))), None
+
+
+def _coded(plan: Plan, coding: Coding, file: ModelFile | None) -> Coded:
+    looking = looking_of(coding, file, plan.frames, plan.precision)
+    pieces = pieces_for(plan.dataset, looking.extractor.moving, plan.frames, plan.window, coding.features)
+    if pieces.sampling:
+        looking = replace(looking, frames=pieces.sampling.frames)
+        plan.watch.notify(f"Windows of {pieces.sampling.frames} frames in {pieces.sampling.seconds:.2g} s")
+    if looking.extractor.view.motion == "vectors" and (told := without_vectors(plan.dataset.items)):
+        plan.watch.notify(told)
+    return encode_dataset(plan.dataset, pieces, coding, looking, plan.seed, plan.watch.embedded)
+
+
+def _compared(rows: Rows, encoding: Encoding | None) -> Rows:
+    """Return rows whose products tell which items look the same; those of long vectors in the space that they span."""
+    if encoding is None:
+        return rows.frames
+    return Rows(spanned(rows.values)[0].astype(np.float32), rows.owners, rows.items)
 
 
 def _embedded(plan: Plan, model: Classifier) -> tuple[Embedded, Sampling | None]:

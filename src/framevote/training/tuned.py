@@ -99,7 +99,7 @@ def _learned(
 ) -> "keras.Model":
     keras = load_keras()
 
-    path = prepared.file.extract_keras(folder)
+    path = prepared.below.extract_keras(folder)
     whole = keras.models.load_model(path, compile=False, safe_mode=True)
     backbone = keras.Model(whole.input, embedding_of(whole), name=whole.name)
     items = prepared.dataset.items
@@ -114,7 +114,7 @@ def _learned(
         prepared.dataset.labels,
         prepared.dataset.several,
         settings,
-        plan.backbone.view,
+        plan.network.view,
         plan.run,
         plan.frames,
         plan.watch.learned,
@@ -125,7 +125,7 @@ def _learned(
 def _embedded(plan: Plan, prepared: Prepared, folder: Path) -> Material:
     """Return the items seen by the network that was learned, through the fast runtime."""
     path = folder / "tuned.fvm"
-    bare = Card(plan.path.stem, (), repr(plan.backbone), "", plan.backbone.view)
+    bare = Card(plan.path.stem, (), repr(plan.backbone), "", plan.network.view)
     export_model(folder / "tuned.keras", bare, path)
     file = read_model_file(path)
     model = Classifier(file, open_runtime(file, plan.precision))
