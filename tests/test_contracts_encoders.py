@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from framevote import encoders, parts
-from framevote.descriptors import DenseSIFT, Descriptors, LocalFeatures
+from framevote.descriptors import Descriptors, LocalFeatures
 from framevote.encoders import BagOfWords, Plain
 from framevote.encoders.projection import Projected, Projection
 from framevote.parts import build, names, register
@@ -50,10 +50,8 @@ def test_features(name):
 
 
 @pytest.mark.parametrize("spec", SMALL_FEATURES)
-def test_small_features(spec, monkeypatch):
+def test_small_features(spec):
     pytest.importorskip("cv2")
-    monkeypatch.setattr(parts, "_registered", {})
-    register("features")(DenseSIFT)
     check_features(build("features", spec))
 
 
@@ -98,8 +96,9 @@ class Outside(_Squares):
     shift = 1.0
 
 
-class Rounded(_Squares):
-    stored = "uint8"
+class Huge(_Squares):
+    def __call__(self, frames):
+        return (Descriptors(found.values * 1e6, found.places) for found in super().__call__(frames))
 
 
 class More(_Squares):
@@ -127,7 +126,7 @@ def known(kind, broken, monkeypatch):
         (Late, "promises to pull frames as it needs them"),
         (Twice, "promises the descriptors of each frame"),
         (Outside, "promises places from 0 to 1"),
-        (Rounded, "promises descriptors that uint8 can remember"),
+        (Huge, "promises descriptors that half precision can remember"),
         (More, "promises descriptors of 4 numbers"),
         (Remembers, "promises the same descriptors of the same frames"),
     ],
