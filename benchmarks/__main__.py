@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.agreement import agreement
 from benchmarks.copies import copies
+from benchmarks.encoders import encoders
 from benchmarks.flicker import flicker
 from benchmarks.heads import heads
 from benchmarks.measuring import ROOT, OthersWork, Worker
@@ -34,6 +35,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "training": training,
     "agreement": agreement,
     "heads": heads,
+    "encoders": encoders,
 }
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -20,6 +20,7 @@ import numpy as np
 
 import framevote
 from benchmarks.agreement import agree
+from benchmarks.encoders import encode_rows, make_codebooks
 from benchmarks.heads import label_by, make_models
 from benchmarks.measuring import OUT, Usage, told, used
 from benchmarks.training import fine_tune, fit_head, keras_fit
@@ -138,6 +139,8 @@ _JOBS = (
     fit_head,
     agree,
     make_models,
+    encode_rows,
+    make_codebooks,
     label_by,
 )
 JOBS: dict[str, Callable[..., Told]] = {job.__name__: job for job in _JOBS}
