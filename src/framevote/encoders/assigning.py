@@ -4,6 +4,7 @@ Their codebook is k-means (Lloyd 1957; mini-batches after Sculley, WWW 2010) by 
 """
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -34,17 +35,22 @@ class CodeCoder(Coder):
 
     def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
         """Return the codes of each cell, summed or their maxima (at least 0): (S, K)."""
-        found = np.zeros((len(starts) - 1, self.words), np.float32)
+        return self.pooled_each(values, starts, (pooling,))[0]
+
+    def pooled_each(self, values: Floats, starts: NDArray[np.intp], poolings: Sequence[str]) -> list[Floats]:
+        """Return the same for each of several poolings; each descriptor has one code for all."""
+        every = [np.zeros((len(starts) - 1, self.words), np.float32) for _ in poolings]
         for block in blocks(len(values)):
             codes = self.codes(values[block])
             inside = np.clip(starts, block.start, block.stop) - block.start
             for cell in np.flatnonzero(np.diff(inside)):
                 own = codes[inside[cell] : inside[cell + 1]]
-                if pooling == "max":
-                    np.maximum(found[cell], own.max(axis=0), out=found[cell])
-                else:
-                    found[cell] += own.sum(axis=0)
-        return found
+                for found, pooling in zip(every, poolings, strict=True):
+                    if pooling == "max":
+                        np.maximum(found[cell], own.max(axis=0), out=found[cell])
+                    else:
+                        found[cell] += own.sum(axis=0)
+        return every
 
     def arrays(self) -> Arrays:
         """Return the codebook."""
@@ -57,11 +63,12 @@ class _Hard(CodeCoder):
         codes[np.arange(len(values)), nearest(values, self.codebook, 1)[0][:, 0]] = 1
         return codes
 
-    def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
+    def pooled_each(self, values: Floats, starts: NDArray[np.intp], poolings: Sequence[str]) -> list[Floats]:
         places = np.concatenate([nearest(values[block], self.codebook, 1)[0][:, 0] for block in blocks(len(values))] or [np.empty(0, int)])
         cells = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         found = np.bincount(cells * self.words + places, minlength=(len(starts) - 1) * self.words)
-        return (np.minimum(found, 1) if pooling == "max" else found).reshape(-1, self.words).astype(np.float32)
+        counts = found.reshape(-1, self.words).astype(np.float32)
+        return [np.minimum(counts, 1) if pooling == "max" else counts for pooling in poolings]
 
 
 @final

@@ -2,6 +2,7 @@
 
 import abc
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -40,6 +41,10 @@ class Coder(abc.ABC):
             starts: (S + 1,), where each cell's descriptors begin, and the end.
             pooling: one of POOLINGS; `average` gives the sum, which is divided by the count when all moments are joined.
         """
+
+    def pooled_each(self, values: Floats, starts: NDArray[np.intp], poolings: Sequence[str]) -> list[Floats]:
+        """Return what `pooled` does for each of several poolings; codes that they share are computed once."""
+        return [self.pooled(values, starts, pooling) for pooling in poolings]
 
     def finish(self, pooled: Floats, counts: NDArray[np.float64], pooling: str) -> Floats:
         """Return what stands for each cell (S, L) when all its moments are joined, of so many descriptors (S,)."""

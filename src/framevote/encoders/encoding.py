@@ -12,6 +12,7 @@ import numpy as np
 
 from framevote.descriptors import Descriptors, together
 from framevote.encoders.base import Coder, Encoder
+from framevote.encoders.nearest import blocks
 from framevote.encoders.pooling import Floats, Moment, Pyramid, coarse, joined, normalised, parts_of, pyramid_of
 from framevote.encoders.projection import Projected, Projection
 from framevote.errors import ModelError
@@ -58,37 +59,51 @@ class Encoding:
             descriptors: of D numbers; there may be none.
             when: the place in the window, 0 to 1, of the moment or of each descriptor; it counts only where the encoder appends it.
         """
-        found = self._moment(descriptors.values[:_BLOCK], descriptors.places[:_BLOCK], when)
-        for start in range(_BLOCK, len(descriptors), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            found = joined([found, self._moment(descriptors.values[block], descriptors.places[block], when)], self.encoder.pooling)
-        return found
+        return self._moments(descriptors, when, (self.encoder.pooling,))[0]
 
-    def _moment(self, values: Floats, places: Floats, when: float) -> Moment:
+    def _moments(self, descriptors: Descriptors, when: float | Floats, poolings: Sequence[str]) -> list[Moment]:
+        """Return the same for each of several poolings."""
+        every: list[list[Moment]] = []
+        for block in blocks(max(len(descriptors), 1), _BLOCK):
+            placed = when[block] if isinstance(when, np.ndarray) else when
+            every.append(self._of_block(descriptors.values[block], descriptors.places[block], placed, poolings))
+        return [joined(moments, pooling) for moments, pooling in zip(zip(*every, strict=True), poolings, strict=True)]
+
+    def _of_block(self, values: Floats, places: Floats, when: float | Floats, poolings: Sequence[str]) -> list[Moment]:
         cells = self.pyramid.of(places)
         order = np.argsort(cells, kind="stable")
         starts = np.searchsorted(cells[order], np.arange(self.pyramid.fine + 1))
-        own = prepared(Descriptors(values[order], places[order]), self.projected, self.encoder, when)
-        return Moment(self.coder.pooled(own, starts, self.encoder.pooling), np.diff(starts).astype(np.float64))
+        placed = when[order] if isinstance(when, np.ndarray) else when
+        own = prepared(Descriptors(values[order], places[order]), self.projected, self.encoder, placed)
+        counts = np.diff(starts).astype(np.float64)
+        return [Moment(codes, counts) for codes in self.coder.pooled_each(own, starts, poolings)]
 
     def vector(self, several: Sequence[Descriptors]) -> Floats:
         """Return the vector (L,) of a window, of the descriptors of its moments in their order; at least one moment is given."""
-        count = len(several)
-        moments = []
+        cells = self.cells(several, (self.encoder.pooling,))[0]
+        return normalised(cells, self.encoder.normalisation, self.coder.block).ravel()
+
+    def cells(self, several: Sequence[Descriptors], poolings: Sequence[str]) -> list[Floats]:
+        """Return the same before it is normalised, (S, L / S) for S cells, for each of several poolings of the same codes."""
+        count, every = len(several), list[list[Moment]]()
         for part in parts_of(count, math.lcm(*(level.moments for level in self.pyramid.levels))):
             own = range(*part.indices(count))
             when = np.repeat((np.array(own, np.float32) + 0.5) / count, [len(several[number]) for number in own])
-            moments.append(self.moment(together(several[part]), np.asarray(when, np.float32)))
-        return self.window(moments)
+            every.append(self._moments(together(several[part]), np.asarray(when, np.float32), poolings))
+        return [self._cells(moments, pooling) for moments, pooling in zip(zip(*every, strict=True), poolings, strict=True)]
 
     def window(self, moments: Sequence[Moment]) -> Floats:
         """Return the vector (L,) of the moments of a window, in their order; at least one."""
-        pooling, found = self.encoder.pooling, []
+        cells = self._cells(moments, self.encoder.pooling)
+        return normalised(cells, self.encoder.normalisation, self.coder.block).ravel()
+
+    def _cells(self, moments: Sequence[Moment], pooling: str) -> Floats:
+        found = []
         for level, members in zip(self.pyramid.levels, self.pyramid.members, strict=True):
             for part in parts_of(len(moments), level.moments):
                 cells = coarse(joined(moments[part], pooling), members, pooling)
                 found.append(self.coder.finish(cells.codes, cells.counts, pooling))
-        return normalised(np.concatenate(found), self.encoder.normalisation, self.coder.block).ravel()
+        return np.concatenate(found)
 
     def save(self) -> bytes:
         """Return all that was learned, as the bytes of an `.npz` file."""
