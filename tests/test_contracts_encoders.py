@@ -164,6 +164,7 @@ class _Changed:
 
     def __init__(self, coder, pooled):
         self._coder, self.pooled = coder, lambda *given: pooled(coder, *given)
+        self.pooled_each = lambda values, starts, poolings: [self.pooled(values, starts, pooling) for pooling in poolings]
 
     def __getattr__(self, name):
         return getattr(self._coder, name)
