@@ -1,5 +1,6 @@
 """Encoders that say how descriptors differ from the words: Fisher vector, VLAD and super-vector."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -11,6 +12,7 @@ from framevote.encoders.codebooks import Mixture, k_means, mixture
 from framevote.encoders.nearest import blocks, nearest
 
 _SUMS = ("sum", "average")
+_BLOCK, _MOST_CELLS = 4096, 256  # descriptors, and cells, that are summed together
 _TINY = 1e-12
 
 
@@ -55,28 +57,45 @@ class FisherCoder(Coder):
     def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
         """Return the gradients of each cell, summed over its descriptors: (S, K × 2 D)."""
         del pooling
-        cells, (words, numbers) = len(starts) - 1, self.mixture.means.shape
-        mass, moments = np.zeros((cells, words, 1), np.float32), np.zeros((cells, words, 2 * numbers), np.float32)
-        for block in blocks(len(values), 4096):
-            both = self._with_squares(values[block])
-            likely = self._posteriors(both)
-            inside = np.clip(starts, block.start, block.stop) - block.start
-            _gather(likely, both, inside, mass, moments)
-        return self._gradients(mass, moments)
+        found = np.empty((len(starts) - 1, self.words * self.block), np.float32)
+        for cells in _groups(starts):
+            inside = starts[cells.start : cells.stop + 1]
+            found[cells] = self._summed(values[inside[0] : inside[-1]], inside - inside[0])
+        return found
 
-    def _gradients(self, mass: Floats, moments: Floats) -> Floats:
+    def _summed(self, values: Floats, starts: NDArray[np.intp]) -> Floats:
+        cells = len(starts) - 1
+        mass, moments = np.zeros((cells, self.words, 1), np.float32), np.zeros((cells, self.words, self.block), np.float32)
+        for block in blocks(len(values), _BLOCK):
+            both = self._with_squares(values[block])
+            inside = np.clip(starts, block.start, block.stop) - block.start
+            _gather(self._posteriors(both), both, inside, mass, moments)
+        return self._gradients(mass.astype(np.float64), moments)
+
+    def _gradients(self, mass: NDArray[np.float64], moments: Floats) -> Floats:
         weights, _, deviations = (array.astype(np.float64) for array in self.mixture)
-        means = self._means
-        root = np.sqrt(np.maximum(weights, _TINY))[:, None]
+        means, root = self._means, np.sqrt(np.maximum(weights, _TINY))[:, None]
         seconds, firsts = np.split(moments, 2, axis=2)
         # In double precision: the sums are large, and their differences small.
-        of_means = (firsts - mass.astype(np.float64) * means) / (deviations * root)
-        of_deviations = (seconds - 2.0 * firsts * means + mass * (means**2 - deviations**2)) / (deviations**2 * root * np.sqrt(2))
-        return np.concatenate([of_means, of_deviations], axis=2).astype(np.float32).reshape(len(mass), -1)
+        of_means = firsts - mass * means
+        of_deviations = seconds - (of_means + firsts) * means  # Σ γ (x − μ)² = Σ γ x² − (Σ γ x − μ Σ γ + Σ γ x) μ
+        of_deviations -= mass * deviations**2
+        found = np.empty((len(mass), *moments.shape[1:]), np.float32)
+        np.multiply(of_means, 1 / (deviations * root), out=found[:, :, : self.block // 2], casting="same_kind")
+        np.multiply(of_deviations, 1 / (deviations**2 * root * np.sqrt(2)), out=found[:, :, self.block // 2 :], casting="same_kind")
+        return found.reshape(len(mass), -1)
 
     def arrays(self) -> Arrays:
         """Return the mixture."""
         return dict(self.mixture._asdict())
+
+
+def _groups(starts: NDArray[np.intp]) -> Iterator[slice]:
+    """Yield cells side by side that hold a block of descriptors together, or a single cell that holds more."""
+    cells, first = len(starts) - 1, 0
+    while first < cells:
+        last = int(np.searchsorted(starts, starts[first] + _BLOCK, side="right")) - 1
+        yield slice(first, first := min(max(last, first + 1), cells, first + _MOST_CELLS))
 
 
 def _gather(likely: Floats, both: Floats, starts: NDArray[np.intp], mass: Floats, moments: Floats) -> None:
