@@ -1,4 +1,4 @@
-"""The command line: `framevote label`, `train`, `doctor`, `evaluate`, `export`; beside them `models`, `inspect`, `parts`, `probe`.
+"""The command line: `framevote label`, `train`, `doctor`, `compare`, `evaluate`, `export`; and `models`, `inspect`, `parts`, `probe`.
 
 Results go to stdout, all else to stderr. Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage.
 Nothing heavy is imported here before a command runs, so that --help answers at once.
@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from framevote.cli.compare import compare
 from framevote.cli.doctor import doctor
 from framevote.cli.evaluate import evaluate
 from framevote.cli.export import export
@@ -208,7 +209,7 @@ def probe(
     raise typer.Exit(probe_all(files, as_json, debug))
 
 
-for command in (train, doctor, evaluate, tune, export, models, inspect):
+for command in (train, doctor, compare, evaluate, tune, export, models, inspect):
     app.command()(command)
 
 

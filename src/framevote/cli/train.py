@@ -58,7 +58,8 @@ def train(
     window: Annotated[
         float | None,
         typer.Option(
-            help="Heads that see order, and encodings of clips: the seconds that they look at.", show_default="the clips' median, 4 at most"
+            help="Heads that see order, and encodings of clips: the seconds that they look at.",
+            show_default="the clips' median, 4 at most",
         ),
     ] = None,
     fine_tune: Annotated[int, typer.Option(min=0, help="Let the last N layers of the backbone learn too.")] = 0,

@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import numpy as np
 
@@ -77,10 +76,8 @@ class Described:
     def __len__(self) -> int:
         return len(self.kept)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Let go of the disk."""
         self._file.close()
 
     def of(self, number: int) -> list[Descriptors]:

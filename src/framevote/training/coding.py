@@ -1,6 +1,7 @@
 """Encodings: what a training call asks for, and the data encoded for it."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,7 +136,7 @@ def encode_dataset(dataset: Dataset, pieces: Pieces, coding: Coding, looking: Lo
     Raises:
         InputError: there is too little to learn from.
     """
-    with describe_items(pieces.items, looking, done) as described:
+    with closing(describe_items(pieces.items, looking, done)) as described:
         learned = [number for number in described.kept if dataset.items[pieces.owners[number]].side != "test"]
         encoding = learn_encoding(described, learned, coding.encoder, coding.projection, seed)
         check_vectors(len(described), encoding)

@@ -1,0 +1,56 @@
+"""The grid of choices: each encoder with every pooling that it takes and every normalisation that is tried."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from framevote.encoders import Encoder
+from framevote.errors import PartError, UsageError
+from framevote.parts import build, names
+
+NORMALISATIONS = ("l1", "l2", "power+l2", "intra+l2")
+"""What is tried unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """An encoder and the settings of it that share codebook and codes.
+
+    Attributes:
+        encoder: the part whose codebook is learned.
+        settings: the same with each pooling and normalisation.
+    """
+
+    encoder: Encoder
+    settings: tuple[Encoder, ...]
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """Those of the settings, each once."""
+        return tuple(dict.fromkeys(setting.pooling for setting in self.settings))
+
+
+def families(
+    encoders: Sequence[str | Encoder] = (), normalisations: Sequence[str] = NORMALISATIONS, pyramid: str | None = None
+) -> tuple[Family, ...]:
+    """Return the grid; without encoders it is of all that are known.
+
+    Raises:
+        PartError: something that is no encoder, or a pyramid or normalisation that is none.
+        UsageError: the same encoder twice, or nothing to compare.
+    """
+    parts = [_encoder(spec, pyramid) for spec in encoders or names("encoder")]
+    if twice := [part for part in parts if parts.count(part) > 1]:
+        raise UsageError(f"{twice[0]} is named twice. Expected encoders that differ.")
+    if not normalisations:
+        raise UsageError("There is nothing to compare: no normalisation is named.")
+    return tuple(
+        Family(part, tuple(replace(part, pooling=pooling, normalisation=steps) for pooling in part.poolings for steps in normalisations))
+        for part in parts
+    )
+
+
+def _encoder(spec: str | Encoder, pyramid: str | None) -> Encoder:
+    part = build("encoder", spec)
+    if not isinstance(part, Encoder):
+        raise PartError(f"Expected an encoder, as an object or as text; `framevote parts encoder` lists them. Received: {spec!r}")
+    return part if pyramid is None else replace(part, pyramid=pyramid)
