@@ -11,6 +11,7 @@ so that this is the way it can be read; the places are evenly spread then, and n
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from framevote.descriptors.base import Descriptors
 from framevote.errors import PartError, UsageError
 from framevote.parts import Part
 from framevote.records import Frame
+from framevote.records.checking import frozen
 
 Floats = NDArray[np.float32]
 
@@ -75,7 +77,7 @@ class Tracks:
         for number, (frame, last) in enumerate(_with_last(frames)):
             field = _field(frame)
             if number > 0:  # the first frame's motion leads from nowhere
-                moments.append(_Moment(field, self.block, self.least))
+                moments.append(_Moment(field, self.block, self.cell, self.least))
             full = number >= self.length and (number - self.length) % self.step == 0
             short = last and 0 < number < self.length
             yield self._ending(list(moments), field) if full or short else self._none()
@@ -93,7 +95,7 @@ class Tracks:
 
     def _gathered(self, moments: "list[_Moment]", paths: Floats) -> Floats:
         """Return what lies around the paths, (N, numbers)."""
-        sums = [moment.around(path, self.cell, self.cells) for moment, path in zip(moments, paths[1:], strict=True)]
+        sums = [moment.around(path, self.cells) for moment, path in zip(moments, paths[1:], strict=True)]
         bounds = [(m * len(sums) // self.moments, -(-(m + 1) * len(sums) // self.moments)) for m in range(self.moments)]
         stretches = [np.sum(sums[first:end], axis=0) for first, end in bounds]
         found = np.stack(stretches, axis=1).reshape(paths.shape[1], -1, CHANNELS)
@@ -136,51 +138,69 @@ def followed(fields: list[Floats], ends: Floats) -> Floats:
 
 
 class _Moment:
-    """A field, and the sums of its histograms over blocks, added up from the top left, so that any rectangle's is four of them."""
+    """A field, and the sums of its histograms over a cell that begins at any block, also before the first one."""
 
-    def __init__(self, field: Floats, block: int, least: float) -> None:
+    def __init__(self, field: Floats, block: int, cell: int, least: float) -> None:
         self.field = field
-        self._block = block
+        self._block, self._cell = block, cell
         found = histograms(field, block, least)
-        self._sums = np.zeros((found.shape[0] + 1, found.shape[1] + 1, CHANNELS), np.float32)
-        np.cumsum(np.cumsum(found, axis=0), axis=1, out=self._sums[1:, 1:])
+        rows, columns = found.shape[:2]
+        down = _windows(rows, cell) @ found.reshape(rows, -1)
+        self._sums = _windows(columns, cell) @ down.reshape(-1, columns, CHANNELS)
 
-    def around(self, places: Floats, cell: int, cells: int) -> Floats:
+    def around(self, places: Floats, cells: int) -> Floats:
         """Return the sums in the cells around the places: (N, cells, cells, CHANNELS); what lies outside counts nothing."""
         high, wide = self._sums.shape[:2]
-        first = np.rint(places / self._block - cell * cells / 2).astype(np.intp)
-        steps = np.arange(cells + 1) * cell
+        # The first window begins a cell's width before the first block.
+        first = np.rint(places / self._block - self._cell * cells / 2).astype(np.intp) + self._cell
+        steps = np.arange(cells) * self._cell
         x, y = (np.clip(first[:, axis, None] + steps, 0, side - 1) for axis, side in ((0, wide), (1, high)))
-        corners = self._sums[y[:, :, None], x[:, None, :]]
-        return np.asarray(np.diff(np.diff(corners, axis=1), axis=2))
+        return np.asarray(self._sums[y[:, :, None], x[:, None, :]])
+
+
+@lru_cache(maxsize=16)
+def _windows(blocks: int, cell: int) -> Floats:
+    """Return which blocks lie in the window that begins `cell` blocks before the first one, and in each one further: 0 or 1."""
+    begins = np.arange(-cell, blocks + 1)[:, None]
+    windows: Floats = frozen((np.arange(blocks) >= begins) & (np.arange(blocks) < begins + cell), np.float32)
+    return windows
 
 
 def histograms(field: Floats, block: int, least: float) -> Floats:
     """Return HOF, MBHx and MBHy of each block of block × block pixels: (rows, columns, CHANNELS)."""
     height, width = field.shape[:2]
-    rows, columns = -(-height // block), -(-width // block)
-    place = (np.arange(height)[:, None] // block * columns + np.arange(width) // block).ravel()
-    found = np.zeros((rows * columns, CHANNELS), np.float32)
-    size = np.hypot(field[..., 0], field[..., 1]).ravel()
-    moving = size >= least
-    weights = np.where(moving, size, 0)
-    found[:, :DIRECTIONS] = _directions(field[..., 0].ravel(), field[..., 1].ravel(), weights, place, len(found))
-    found[:, DIRECTIONS] = np.bincount(place, ~moving, len(found))
-    for axis, part in ((0, _PARTS[1]), (1, _PARTS[2])):
-        across, down = _gradient(field[..., axis], 1).ravel(), _gradient(field[..., axis], 0).ravel()
-        found[:, part] = _directions(across, down, np.hypot(across, down), place, len(found))
+    place, rows, columns = _blocks(height, width, block)
+    moving = np.flatnonzero(np.hypot(field[..., 0], field[..., 1]) >= least)
+    slopes = [[_gradient(field[..., of], along).ravel() for of in (0, 1)] for along in (1, 0)]
+    x = np.concatenate([field[..., 0].ravel()[moving], *slopes[0]])
+    y = np.concatenate([field[..., 1].ravel()[moving], *slopes[1]])
+    total = rows * columns
+    found = np.zeros((total, CHANNELS), np.float32)
+    counts = _directions(x, y, np.concatenate([place[moving], place + total, place + 2 * total]), 3 * total)
+    found[:, :DIRECTIONS], found[:, _PARTS[1]], found[:, _PARTS[2]] = counts.reshape(3, total, DIRECTIONS)
+    found[:, DIRECTIONS] = np.bincount(place, minlength=total) - np.bincount(place[moving], minlength=total)
     return found.reshape(rows, columns, CHANNELS)
 
 
-def _directions(x: Floats, y: Floats, weights: Floats, place: NDArray[np.intp], places: int) -> NDArray[Any]:
-    """Return the weights of vectors by their places and directions, each shared by the two that are nearest."""
+@lru_cache(maxsize=16)
+def _blocks(height: int, width: int, block: int) -> tuple[NDArray[np.intp], int, int]:
+    """Return the number of each pixel's block, and how many rows and columns of blocks there are."""
+    rows, columns = -(-height // block), -(-width // block)
+    place = np.arange(height)[:, None] // block * columns + np.arange(width) // block
+    return frozen(place.ravel(), np.intp), rows, columns
+
+
+def _directions(x: Floats, y: Floats, place: NDArray[np.intp], places: int) -> NDArray[Any]:
+    """Return the lengths of vectors by their places and directions, each shared by the two directions that are nearest."""
+    length = np.sqrt(x * x + y * y)
     angle = np.arctan2(y, x) * np.float32(DIRECTIONS / (2 * np.pi))
     below = np.floor(angle)
-    share = (angle - below) * weights
-    number = below.astype(np.intp) & (DIRECTIONS - 1)
+    share = (angle - below) * length
+    number = below.astype(np.intp)
+    first = place * DIRECTIONS
     total = places * DIRECTIONS
-    counted = np.bincount(place * DIRECTIONS + number, weights - share, total)
-    counted += np.bincount(place * DIRECTIONS + ((number + 1) & (DIRECTIONS - 1)), share, total)
+    counted = np.bincount(first + (number & (DIRECTIONS - 1)), length - share, total)
+    counted += np.bincount(first + ((number + 1) & (DIRECTIONS - 1)), share, total)
     return counted.reshape(places, DIRECTIONS)
 
 
@@ -197,8 +217,7 @@ def _gradient(values: Floats, axis: int) -> Floats:
 def _rooted(values: Floats) -> Floats:
     """Return rows whose squares add up to 1: shares, then their square roots (Arandjelović and Zisserman, RootSIFT, CVPR 2012)."""
     total = values.sum(axis=1, keepdims=True)
-    # Differences of sums may fall short of 0 by a rounding error.
-    return np.asarray(np.sqrt(np.clip(values, 0, None) / np.maximum(total, 1e-6)), np.float32)
+    return np.asarray(np.sqrt(values / np.maximum(total, 1e-6)), np.float32)
 
 
 def _field(frame: Frame) -> Floats:

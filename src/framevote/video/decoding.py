@@ -2,10 +2,9 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from itertools import dropwhile
 from pathlib import Path
 from types import TracebackType
@@ -20,36 +19,14 @@ from av.video.stream import VideoStream
 
 from framevote.errors import InputError, UsageError
 from framevote.records import Frame, VideoInfo, View
+from framevote.video.clock import CLOCK_SET_BACK, Picture, timed
 from framevote.video.motion import Motion, export_vectors, motion_of
 from framevote.video.probing import describe, open_container, picture_stream
 from framevote.video.scaling import Scaler
 
-CLOCK_SET_BACK = 1
-"""Seconds: a stream whose time goes back by more has had its clock set anew; by less, its frames are out of order."""
+__all__ = ["CLOCK_SET_BACK", "Picture", "Video", "open_video", "reopen"]
 
 _STEPS_BACK = (0.0, 2.0, 10.0)  # seconds
-
-# A stream that never says when its frames are shown gets this rate.
-_FALLBACK_RATE = Fraction(25)
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A decoded picture in the codec's own format, as stored (not yet upright).
-
-    Attributes:
-        frame: PyAV's frame.
-        pts: when it is shown, in the stream's own time base and clock.
-        time: seconds as a player shows them.
-        duration: seconds until the next picture.
-        index: 0-based.
-    """
-
-    frame: VideoFrame
-    pts: int
-    time: float
-    duration: float
-    index: int
 
 
 @final
@@ -136,7 +113,7 @@ class Video:
         with open_container(self.path) as container:
             stream = _prepared(picture_stream(self.path, container), motion)
             last = None
-            for last in _timed(self._decoded(container, stream, motion), stream, self._skip):
+            for last in timed(self._decoded(container, stream, motion), stream, self._skip):
                 yield last
         if last is None:
             raise InputError(f"{self.path}: none of its pictures could be decoded. Expected a whole, undamaged video.")
@@ -201,7 +178,7 @@ class Video:
         with open_container(self.path) as container, suppress(av.FFmpegError):
             stream = _prepared(picture_stream(self.path, container), motion)
             container.seek(int((time + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
-            yield from _timed(self._decoded(container, stream, motion), stream, self._skip)
+            yield from timed(self._decoded(container, stream, motion), stream, self._skip)
 
     def _decoded(self, container: InputContainer, stream: VideoStream, motion: Motion | None = None) -> Iterator[VideoFrame]:
         """Yield frames in the order of showing; count what cannot be read, and go on behind it."""
@@ -283,42 +260,6 @@ def _frame(picture: Picture, scaler: Scaler, motion: Motion | None) -> Frame:
     image = scaler(picture.frame)
     field = None if motion is None else motion(picture.frame, pts, image)
     return Frame(image, picture.time, picture.index, picture.duration, motion=field)
-
-
-def _timed(frames: Iterator[VideoFrame], stream: VideoStream, skip: Callable[[], None]) -> Iterator[Picture]:
-    """Give every frame its time, index, and the time until the next.
-
-    Where the clock is set back by more than a second (recordings that were joined), time goes on as if it had not been, as in
-    FFmpeg's program. A frame that does not come later than the last is skipped.
-    """
-    base = stream.time_base or 1 / _FALLBACK_RATE
-    start = stream.start_time or 0
-    usual = _ticks(stream, base)
-    index, held, pts, set_back = 0, None, start, 0
-    for frame in frames:
-        now = frame.pts + set_back if frame.pts is not None else (start if held is None else pts + (held.duration or usual))
-        if held is not None and (pts - now) * base > CLOCK_SET_BACK:
-            set_back += pts + usual - now
-            now = pts + usual
-        if held is not None:
-            if now <= pts:
-                skip()
-                continue
-            yield Picture(held, pts, _seconds(pts - start, base), _seconds(now - pts, base), index)
-            index += 1
-            usual = now - pts
-        held, pts = frame, now
-    if held is not None:
-        yield Picture(held, pts, _seconds(pts - start, base), _seconds(held.duration or usual, base), index)
-
-
-def _ticks(stream: VideoStream, base: Fraction) -> int:
-    rate = stream.average_rate or stream.guessed_rate or _FALLBACK_RATE
-    return max(round(1 / (rate * base)), 1)
-
-
-def _seconds(ticks: int, base: Fraction) -> float:
-    return ticks * base.numerator / base.denominator
 
 
 def _last_until(pictures: Iterator[Picture], time: float) -> Picture:

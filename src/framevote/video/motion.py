@@ -35,6 +35,8 @@ _WRONG_BETWEEN = "mpeg4"
 
 _BLOCK = 4  # pixels: the smallest block of any of them, and the grid that all blocks lie on
 
+_ROUNDED = 1e-9  # pixels: what sums that cancel out may leave behind
+
 # How many packets and frames back are remembered: more than any codec keeps references.
 _REMEMBERED = 64
 
@@ -90,7 +92,7 @@ def export_vectors(stream: VideoStream) -> None:
 class Vectors(Motion):
     """The codec's own motion vectors: each says for a block where it lay in another frame.
 
-    A cell of the view gets the mean of what covers it, by area; a block that is stored anew, without a vector, counts as still. A frame
+    A cell of the view gets the mean of what covers it, by area; what is stored anew, without a vector, counts as still. A frame
     that is stored whole repeats the motion of the frame before it, since a pulse of stillness would be none of the film's; so does any
     other of which the decoder tells nothing (of a film that stands still it tells vectors of no length).
     """
@@ -170,42 +172,47 @@ class References:
 
 
 class _Grid:
-    """Brings a picture's vectors to the cells of the view: first to blocks of 4 × 4 stored pixels, then by area."""
+    """Brings a picture's vectors to the cells of the view, by area.
+
+    Each block is written to its four corners only, on a grid of 4 × 4 stored pixels; sums from the top left would fill it (Crow,
+    "Summed-area tables for texture mapping", 1984, the other way round). The sums and the shares that the cells have in the grid are
+    one matrix for each axis.
+    """
 
     def __init__(self, width: int, height: int, info: VideoInfo, view: View) -> None:
         place = placement(width, height, info, view)
         cells = (view.height, view.width) if place.sideways else (view.width, view.height)
         self._blocks = -(-width // _BLOCK), -(-height // _BLOCK)
-        self._across, self._down = (place.shares(axis, self._blocks[axis], _BLOCK, cells[axis]) for axis in (0, 1))
+        shares = [place.shares(axis, self._blocks[axis], _BLOCK, cells[axis]) for axis in (0, 1)]
+        # A mark counts in every block from its own on: a block's share goes to all marks up to it.
+        self._across, self._down = (np.pad(np.cumsum(share[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1))) for share in shares)
+        self._across = np.ascontiguousarray(self._across.T)
         self._scale, self._sideways = place.scale, place.sideways
 
     def __call__(self, vectors: NDArray[np.void], x: NDArray[np.float64], y: NDArray[np.float64]) -> Field:
         """Return the field of vectors that say, in stored pixels a frame, how far their blocks have moved."""
-        index, which = self._covered(vectors)
-        size = self._blocks[0] * self._blocks[1]
-        count = np.maximum(np.bincount(index, minlength=size), 1)
-        parts = []
-        for moved, scale in ((x, self._scale[0]), (y, self._scale[1])):
-            mean = (np.bincount(index, moved[which], size) * scale / count).astype(np.float32)
-            part = self._down @ mean.reshape(self._blocks[::-1]) @ self._across.T
-            parts.append(part.T if self._sideways else part)
-        return np.ascontiguousarray(np.stack(parts[::-1] if self._sideways else parts, axis=2))
+        corners = self._corners(vectors)
+        covered = np.maximum(self._filled(corners, np.ones(len(vectors))), 1)
+        moved = [self._filled(corners, values * scale) / covered for values, scale in zip((x, y), self._scale, strict=True)]
+        field = np.stack([part.T for part in reversed(moved)] if self._sideways else moved, axis=2)
+        field[np.abs(field) < _ROUNDED] = 0
+        return np.ascontiguousarray(field, np.float32)
 
-    def _covered(self, vectors: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the blocks of 4 × 4 that the vectors cover, each with the number of its vector."""
-        left = (vectors["dst_x"].astype(np.int64) - vectors["w"] // 2) // _BLOCK
-        top = (vectors["dst_y"].astype(np.int64) - vectors["h"] // 2) // _BLOCK
-        wide, high = -(-vectors["w"].astype(np.int64) // _BLOCK), -(-vectors["h"].astype(np.int64) // _BLOCK)
-        indices, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        shape = wide * 64 + high
-        for both in np.unique(shape):
-            chosen = np.flatnonzero(shape == both)
-            column = left[chosen, None, None] + np.arange(both // 64)
-            row = top[chosen, None, None] + np.arange(both % 64)[:, None]
-            inside = (column >= 0) & (column < self._blocks[0]) & (row >= 0) & (row < self._blocks[1])
-            indices.append((row * self._blocks[0] + column)[inside])
-            numbers.append(np.broadcast_to(chosen[:, None, None], inside.shape)[inside])
-        return np.concatenate(indices), np.concatenate(numbers)
+    def _corners(self, vectors: NDArray[np.void]) -> NDArray[np.int64]:
+        """Return where the blocks' top left, top right, bottom left and bottom right corners lie on the grid's corners: (4, N)."""
+        edges: list[NDArray[np.int64]] = []
+        for place, length, most in (("dst_x", "w", self._blocks[0]), ("dst_y", "h", self._blocks[1])):
+            size = vectors[length].astype(np.int64)
+            first = (vectors[place].astype(np.int64) - size // 2) // _BLOCK
+            edges += [np.clip(first, 0, most), np.clip(first - (-size // _BLOCK), 0, most)]
+        left, right, top, bottom = edges
+        wide = self._blocks[0] + 1
+        return np.stack([top * wide + left, top * wide + right, bottom * wide + left, bottom * wide + right])
+
+    def _filled(self, corners: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of the blocks' values over each cell of the view, by the share of the cell that they cover."""
+        marks = np.bincount(corners.ravel(), np.concatenate([values, -values, -values, values]), len(self._across) * self._down.shape[1])
+        return self._down @ marks.reshape(-1, len(self._across)) @ self._across
 
 
 @final
@@ -217,7 +224,7 @@ class Flow(Motion):
 
     def __init__(self, info: VideoInfo, view: View) -> None:
         self._cv2 = _load_opencv()
-        self._search = self._cv2.DISOpticalFlow.create(self._cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._search = self._cv2.DISOpticalFlow.create(self._cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._view = view
         self._finer = max(min(_FINER, max(info.width // view.width, info.height // view.height)), 1) if view.motion == "vectors" else 1
         larger = replace(view, width=view.width * self._finer, height=view.height * self._finer)

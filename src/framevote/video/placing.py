@@ -27,7 +27,7 @@ class Placement:
     high: tuple[float, float]
     sideways: bool
 
-    def shares(self, axis: int, blocks: int, side: int, cells: int) -> NDArray[np.float32]:
+    def shares(self, axis: int, blocks: int, side: int, cells: int) -> NDArray[np.float64]:
         """Return what share of each of the view's cells each block takes, along one axis of the stored picture: (cells, blocks).
 
         A row adds up to 1, or to 0 where the cell holds nothing of the picture.
@@ -38,7 +38,7 @@ class Placement:
         right = np.minimum(np.arange(1, cells + 1), self.high[axis])[:, None]
         common = np.clip(np.minimum(right, last) - np.maximum(left, first), 0, None)
         whole = common.sum(axis=1, keepdims=True)
-        return np.asarray(np.divide(common, whole, out=np.zeros_like(common), where=whole > 0), np.float32)
+        return np.asarray(np.divide(common, whole, out=np.zeros_like(common), where=whole > 0))
 
 
 def placement(width: int, height: int, info: VideoInfo, view: View) -> Placement:
