@@ -95,7 +95,8 @@ def _moved(codes: Floats, aim: Floats, signs: Floats) -> tuple[Floats, Floats, N
     way = share.min(axis=1, keepdims=True)
     dropped = turning & (share <= way)
     moved = np.where(dropped, 0, codes + way * (aim - codes))
-    return np.asarray(moved, np.float32), np.where(dropped, 0, signs), ~turning.any(axis=1)
+    kept = np.asarray(np.where(dropped, 0, signs), np.float32)
+    return np.asarray(moved, np.float32), kept, np.asarray(~turning.any(axis=1))
 
 
 def _least(seen: Floats, gram: Floats, signs: Floats, alpha: float) -> Floats:
