@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from framevote.classifier import Classifier, load_model
+    from framevote.comparison import compare
+    from framevote.descriptors import DenseSIFT, Grid
+    from framevote.descriptors.flow import DISFlow
+    from framevote.descriptors.vectors import MotionVectors
+    from framevote.encoders import LLC, PCA, VLAD, BagOfWords, FisherVector, SoftAssignment, SparseCoding, SuperVector
     from framevote.errors import Error, InputError, MissingExtra, ModelError, OutputError, PartError, UsageError
+    from framevote.heads import LinearSVM
     from framevote.labeling import label
     from framevote.records import Features, Frame, Scores, Segment, Timeline, VideoInfo, View
     from framevote.smoothing import Exponential, RollingMean, RollingMedian, Viterbi
@@ -17,7 +23,13 @@ if TYPE_CHECKING:
 # Where each public name lives. Rooms are opened on first use, so that `import framevote` costs next to nothing.
 _ROOMS = {
     "classifier": ("Classifier", "load_model"),
+    "comparison": ("compare",),
+    "descriptors": ("DenseSIFT", "Grid"),
+    "descriptors.flow": ("DISFlow",),
+    "descriptors.vectors": ("MotionVectors",),
+    "encoders": ("BagOfWords", "FisherVector", "LLC", "PCA", "SoftAssignment", "SparseCoding", "SuperVector", "VLAD"),
     "errors": ("Error", "InputError", "MissingExtra", "ModelError", "OutputError", "PartError", "UsageError"),
+    "heads": ("LinearSVM",),
     "labeling": ("label",),
     "records": ("Features", "Frame", "Scores", "Segment", "Timeline", "VideoInfo", "View"),
     "smoothing": ("Exponential", "RollingMean", "RollingMedian", "Viterbi"),
@@ -27,28 +39,42 @@ _ROOMS = {
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - as sorted() has it, so that a test can say so
+    "BagOfWords",
     "Classifier",
+    "DISFlow",
+    "DenseSIFT",
     "Error",
     "Every",
     "EveryFrame",
     "Exponential",
     "Features",
+    "FisherVector",
     "Frame",
+    "Grid",
     "InputError",
+    "LLC",
+    "LinearSVM",
     "MissingExtra",
     "ModelError",
+    "MotionVectors",
     "OutputError",
+    "PCA",
     "PartError",
     "RollingMean",
     "RollingMedian",
     "Scores",
     "Segment",
+    "SoftAssignment",
+    "SparseCoding",
+    "SuperVector",
     "Timeline",
     "UsageError",
+    "VLAD",
     "VideoInfo",
     "View",
     "Viterbi",
+    "compare",
     "label",
     "load_model",
     "open_video",
