@@ -103,8 +103,13 @@ def choose_vote(
 
 
 def _check_rate(classifier: Classifier, plan: Strategy) -> None:
-    """Refuse a strategy that looks more seldom than a model that sees order needs."""
+    """Refuse a strategy that looks more seldom than a model that sees order, or motion, needs."""
     sampling = classifier.sampling
+    if classifier.view.motion and plan.spacing:
+        raise UsageError(
+            f"The model {classifier.name} sees how each frame differs from the one before. Received: the strategy {plan}, which looks "
+            f"every {plan.spacing:g} s. Expected one that looks at every frame: EveryFrame()."
+        )
     if sampling and plan.spacing > sampling.step * (1 + 1e-6):
         raise UsageError(
             f"The model {classifier.name} sees the order of {sampling.rate:.3g} frames a second. Received: the strategy {plan}, which "

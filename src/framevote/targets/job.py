@@ -108,6 +108,11 @@ def prepared(
     main = main_path(wanted, Path(model).with_suffix(""), output)
     wanted.check_installed()
     file = _found(model, notify)
+    if file.encoding:
+        raise ModelError(
+            f"{file.path.name} is a model of encoded features ({file.card.features}, {file.card.encoder}), which are computed outside of "
+            "networks. Expected a model that is a network alone; label with framevote itself."
+        )
     check_place(wanted, main, [network.name for network in _networks(file)], overwrite)
     return Export(file, wanted, main, overwrite)
 

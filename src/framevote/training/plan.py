@@ -18,7 +18,7 @@ from framevote.heads import Average, Head, minutes, spanned
 from framevote.model_file import ModelFile
 from framevote.records import Sampling
 from framevote.runtime import Precision, open_runtime
-from framevote.splits import FOLDS, Fold, folds, merged_groups, near_duplicates
+from framevote.splits import FOLDS, Fold, folds, identical, merged_groups, near_duplicates
 from framevote.training.coding import Coded, Coding, encode_dataset, looking_of, pieces_for, without_vectors
 from framevote.training.cross_fitting import Material
 from framevote.training.fine_tuning import FineTuning
@@ -28,6 +28,7 @@ from framevote.training.windows import joined, windows_of
 WARNINGS = ("leak", "contradiction")
 """What of `Prepared` a card warns of."""
 
+_TELLING = 512  # numbers of an encoding from which it tells look-alikes
 _LONG = 2.0  # minutes of fitting from which the user is told beforehand
 
 
@@ -135,8 +136,7 @@ def prepare(plan: Plan, file: ModelFile | None) -> Prepared:
     seen, sampling, encoding = _seen(plan, file)
     dataset = _readable(plan.dataset, seen)
     differing = list[NDArray[np.intp]]()
-    # To a network of random weights everything looks the same.
-    alike = near_duplicates(_compared(seen.rows, encoding)) if plan.backbone is None or plan.backbone.weights else ()
+    alike = _look_alikes(plan, seen.rows, encoding)
     groups = merged_groups([item.group for item in dataset.items], _noted(alike, dataset, differing))
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
@@ -167,11 +167,16 @@ def _coded(plan: Plan, coding: Coding, file: ModelFile | None) -> Coded:
     return encode_dataset(plan.dataset, pieces, coding, looking, plan.seed, plan.watch.embedded)
 
 
-def _compared(rows: Rows, encoding: Encoding | None) -> Rows:
-    """Return rows whose products tell which items look the same; those of long vectors in the space that they span."""
+def _look_alikes(plan: Plan, rows: Rows, encoding: Encoding | None) -> Iterator[NDArray[np.intp]]:
+    """Yield pairs of items that look the same, as far as what is seen of them can tell."""
     if encoding is None:
-        return rows.frames
-    return Rows(spanned(rows.values)[0].astype(np.float32), rows.owners, rows.items)
+        # To a network of random weights everything looks the same.
+        return near_duplicates(rows.frames) if plan.network.weights else iter(())
+    if (plan.coding and plan.coding.features.moving) or encoding.length < _TELLING:
+        # All who walk move alike, and few words tell little: only copies are sure.
+        return identical(rows)
+    # Products of rows are the same in the space that they span, where vectors are shorter.
+    return near_duplicates(Rows(spanned(rows.values)[0].astype(np.float32), rows.owners, rows.items))
 
 
 def _embedded(plan: Plan, model: Classifier) -> tuple[Embedded, Sampling | None]:
