@@ -12,7 +12,8 @@ from framevote.encoders.codebooks import Mixture, k_means, mixture
 from framevote.encoders.nearest import blocks, nearest
 
 _SUMS = ("sum", "average")
-_BLOCK, _MOST_CELLS = 4096, 256  # descriptors, and cells, that are summed together
+_BLOCK, _MOST_CELLS = 4096, 16  # descriptors, and cells, that are summed together: what they need stays in the cache
+_FAR = 16.0  # deviations: the square of that costs single precision two digits
 _TINY = 1e-12
 
 
@@ -28,12 +29,13 @@ class FisherCoder(Coder):
         self.block = 2 * numbers
         # All is reckoned from the middle of the means: far from 0, squares in single precision would keep no digit.
         self._middle = given.means.mean(axis=0)
-        self._means = means = given.means.astype(np.float64) - self._middle
+        means = given.means.astype(np.float64) - self._middle
         precisions = 1 / np.square(given.deviations.astype(np.float64))
         # log wₖ N(x; k) = x² · squares + x · linear + level, in one product of matrices.
         self._factors = np.concatenate([-precisions / 2, means * precisions], axis=1).T.astype(np.float32)
         levels = np.log(np.maximum(given.weights.astype(np.float64), _TINY)) + 0.5 * np.log(precisions).sum(axis=1)
         self._levels = (levels - 0.5 * (means**2 * precisions).sum(axis=1)).astype(np.float32)
+        self._told = _scales(means, given)
 
     def posteriors(self, values: Floats) -> Floats:
         """Return the probability (N, K) that each descriptor (N, D) is of each word."""
@@ -57,37 +59,49 @@ class FisherCoder(Coder):
     def pooled(self, values: Floats, starts: NDArray[np.intp], pooling: str) -> Floats:
         """Return the gradients of each cell, summed over its descriptors: (S, K × 2 D)."""
         del pooling
-        found = np.empty((len(starts) - 1, self.words * self.block), np.float32)
+        found = np.empty((len(starts) - 1, self.words, self.block), np.float32)
         for cells in _groups(starts):
             inside = starts[cells.start : cells.stop + 1]
-            found[cells] = self._summed(values[inside[0] : inside[-1]], inside - inside[0])
-        return found
+            self._gradients(*self._summed(values[inside[0] : inside[-1]], inside - inside[0]), found[cells])
+        return found.reshape(len(found), -1)
 
-    def _summed(self, values: Floats, starts: NDArray[np.intp]) -> Floats:
+    def _summed(self, values: Floats, starts: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Return of each cell and word how many descriptors are of it (S, K, 1), and the sums of their squares and of themselves."""
         cells = len(starts) - 1
         mass, moments = np.zeros((cells, self.words, 1), np.float32), np.zeros((cells, self.words, self.block), np.float32)
         for block in blocks(len(values), _BLOCK):
             both = self._with_squares(values[block])
             inside = np.clip(starts, block.start, block.stop) - block.start
             _gather(self._posteriors(both), both, inside, mass, moments)
-        return self._gradients(mass.astype(np.float64), moments)
+        return mass, moments
 
-    def _gradients(self, mass: NDArray[np.float64], moments: Floats) -> Floats:
-        weights, _, deviations = (array.astype(np.float64) for array in self.mixture)
-        means, root = self._means, np.sqrt(np.maximum(weights, _TINY))[:, None]
-        seconds, firsts = np.split(moments, 2, axis=2)
-        # In double precision: the sums are large, and their differences small.
-        of_means = firsts - mass * means
-        of_deviations = seconds - (of_means + firsts) * means  # Σ γ (x − μ)² = Σ γ x² − (Σ γ x − μ Σ γ + Σ γ x) μ
-        of_deviations -= mass * deviations**2
-        found = np.empty((len(mass), *moments.shape[1:]), np.float32)
-        np.multiply(of_means, 1 / (deviations * root), out=found[:, :, : self.block // 2], casting="same_kind")
-        np.multiply(of_deviations, 1 / (deviations**2 * root * np.sqrt(2)), out=found[:, :, self.block // 2 :], casting="same_kind")
-        return found.reshape(len(mass), -1)
+    def _gradients(self, mass: Floats, moments: Floats, out: Floats) -> None:
+        numbers = self.block // 2
+        seconds, firsts = moments[:, :, :numbers], moments[:, :, numbers:]
+        means, variances, of_mean, of_deviation = self._told
+        differences = firsts - mass * means
+        squares = differences + firsts
+        squares *= means
+        np.subtract(seconds, squares, out=squares)  # Σ γ (x − μ)² = Σ γ x² − (Σ γ x − μ Σ γ + Σ γ x) μ
+        squares -= mass * variances
+        np.multiply(differences, of_mean, out=out[:, :, :numbers], casting="same_kind")
+        np.multiply(squares, of_deviation, out=out[:, :, numbers:], casting="same_kind")
 
     def arrays(self) -> Arrays:
         """Return the mixture."""
         return dict(self.mixture._asdict())
+
+
+def _scales(means: NDArray[np.float64], given: Mixture) -> tuple[NDArray[np.floating], ...]:
+    """Return what gradients are made with: means from the middle, variances, and the factors of the two halves, each (K, D).
+
+    In double precision where words lie far out, in units of their deviations: then the sums are large, and their differences small.
+    """
+    deviations = given.deviations.astype(np.float64)
+    root = np.sqrt(np.maximum(given.weights.astype(np.float64), _TINY))[:, None]
+    told = (means, deviations**2, 1 / (deviations * root), 1 / (deviations**2 * root * np.sqrt(2)))
+    far = float(np.abs(means / deviations).max(initial=0)) > _FAR
+    return told if far else tuple(array.astype(np.float32) for array in told)
 
 
 def _groups(starts: NDArray[np.intp]) -> Iterator[slice]:
