@@ -20,7 +20,7 @@ from framevote.datasets import FRAMES, Dataset, read_dataset
 from framevote.descriptors import Grid, LocalFeatures
 from framevote.encoders import Encoder, Encoding, Projection, normalised
 from framevote.errors import InputError, PartError, UsageError
-from framevote.features import Described, Looking, Rows, check_vectors, describe_items, learn_encoding
+from framevote.features import Described, Looking, Rows, check_vectors, describe_items, each_of, learn_encoding
 from framevote.heads import Head, LinearSVM
 from framevote.parts import build
 from framevote.records import FloatArray
@@ -226,11 +226,13 @@ def _encoded(study: _Study, encoding: Encoding, poolings: tuple[str, ...]) -> tu
     check_vectors(len(study.described) * len(poolings), encoding)
     found: dict[str, list[FloatArray]] = {pooling: [] for pooling in poolings}
     owners = []
-    for place, number in enumerate(study.described.kept):
-        several = study.described.of(number)
-        for own in [several] if study.pieces.sampling else [[each] for each in several]:
-            owners.append(int(study.owners[place]))
-            for pooling, cells in zip(poolings, encoding.cells(own, poolings), strict=True):
+    cells_of = each_of(
+        study.described, study.described.kept, lambda several: [encoding.cells(own, poolings) for own in study.pieces.apart(several)]
+    )
+    for owner, every in zip(study.owners.tolist(), cells_of, strict=True):
+        for own in every:
+            owners.append(owner)
+            for pooling, cells in zip(poolings, own, strict=True):
                 found[pooling].append(cells)
     return found, np.array(owners, np.intp)
 

@@ -4,6 +4,7 @@ from framevote.features.describing import Described, Looking, describe_items
 from framevote.features.embedding import Done, Embedded, embed_items
 from framevote.features.rows import Rows
 from framevote.features.sampling import check_vectors, learn_encoding, sample_of
+from framevote.features.working import each_of
 
 __all__ = [
     "Described",
@@ -13,6 +14,7 @@ __all__ = [
     "Rows",
     "check_vectors",
     "describe_items",
+    "each_of",
     "embed_items",
     "learn_encoding",
     "sample_of",

@@ -4,6 +4,7 @@ There are far more of them than memory holds: a photo has a thousand, of a hundr
 """
 
 import hashlib
+import os
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -83,8 +84,8 @@ class Described:
     def of(self, number: int) -> list[Descriptors]:
         """Return the descriptors of an item by its number among all, moment by moment."""
         start, length = self._places[number]
-        self._file.seek(start)
-        found = unpacked(self._file.read(length), self.numbers)
+        self._file.flush()
+        found = unpacked(os.pread(self._file.fileno(), length, start), self.numbers)  # by several threads at once
         if found is None:
             raise InputError("What was computed of the videos has gone from the disk. Free some room for temporary files (TMPDIR).")
         return found

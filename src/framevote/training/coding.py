@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.datasets import Dataset, Item
-from framevote.descriptors import Extractor, Grid, LocalFeatures, open_extractor
+from framevote.descriptors import Descriptors, Extractor, Grid, LocalFeatures, open_extractor
 from framevote.encoders import Encoder, Encoding, Projection
 from framevote.errors import InputError, PartError, UsageError
-from framevote.features import Done, Embedded, Looking, Rows, check_vectors, describe_items, learn_encoding
+from framevote.features import Done, Embedded, Looking, Rows, check_vectors, describe_items, each_of, learn_encoding
 from framevote.model_file import ModelFile
 from framevote.parts import build
-from framevote.records import Sampling
+from framevote.records import FloatArray, Sampling
 from framevote.runtime import Precision, open_runtime
 from framevote.training.windows import Windows, windows_of
 from framevote.video import has_vectors, probe
@@ -91,6 +91,10 @@ class Pieces:
     owners: NDArray[np.intp]
     sampling: Sampling | None
 
+    def apart(self, several: list[Descriptors]) -> list[list[Descriptors]]:
+        """Return the moments of a piece by what has a vector of its own: the whole window, or each frame."""
+        return [several] if self.sampling else [[each] for each in several]
+
 
 def pieces_for(dataset: Dataset, moving: bool, frames: int, window: float | None, features: object) -> Pieces:
     """Return the windows of a data set of clips; where there are photos among the items, the items as they are, frame by frame.
@@ -136,14 +140,16 @@ def encode_dataset(dataset: Dataset, pieces: Pieces, coding: Coding, looking: Lo
     Raises:
         InputError: there is too little to learn from.
     """
+
+    def vectors_of(several: list[Descriptors]) -> list[FloatArray]:
+        return [encoding.vector(own) for own in pieces.apart(several)]
+
     with closing(describe_items(pieces.items, looking, done)) as described:
         learned = [number for number in described.kept if dataset.items[pieces.owners[number]].side != "test"]
         encoding = learn_encoding(described, learned, coding.encoder, coding.projection, seed)
         check_vectors(len(described), encoding)
         vectors, owners = [], []
-        for number in described.kept:
-            several = described.of(number)
-            own = [encoding.vector(several)] if pieces.sampling else [encoding.vector([each]) for each in several]
+        for number, own in zip(described.kept, each_of(described, described.kept, vectors_of), strict=True):
             vectors += own
             owners += [int(pieces.owners[number])] * len(own)
     kept, places = np.unique(np.array(owners, np.intp), return_inverse=True)
