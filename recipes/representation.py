@@ -29,7 +29,7 @@ from framevote.photos import read_photo
 from framevote.video import has_vectors
 
 WORDS = 16
-FEATURES = framevote.DenseSIFT()
+FEATURES = framevote.DenseSIFT(step=8, cells="4")
 CELL = int(FEATURES.cells)  # pixels; a descriptor is 4 × 4 of them
 LEVELS = ("1x1", "2x2", "4x4")
 AROUND = 0.5  # seconds before and after the moment in which the liveliest frame is sought
