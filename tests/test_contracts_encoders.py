@@ -23,7 +23,7 @@ ENCODERS = {
     "SuperVector": ["SuperVector(words=4)", "SuperVector(words=4, share=0, pyramid='1x1+2x2')"],
 }
 PROJECTIONS = {"Plain": ["Plain()"], "PCA": ["PCA()", "PCA(components=4)", "PCA(components=3, whiten=True)"]}
-SMALL_FEATURES = ["DenseSIFT(size=64)", "DenseSIFT(size=40, step=5, cells='4+8', root=False, fit='centre')"]
+SMALL_FEATURES = ["DenseSIFT(size=64, step=8, cells='4')", "DenseSIFT(size=40, step=5, cells='4+8', root=False, fit='centre')"]
 
 
 def test_every_part_is_checked():

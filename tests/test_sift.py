@@ -51,7 +51,7 @@ def test_points_are_an_even_grid_in_the_middle_of_the_picture(size, step, cell):
 
 def test_points_lie_row_by_row_and_size_by_size():
     part = DenseSIFT(size=64, step=16, cells="4+8")
-    small, large = pixels(DenseSIFT(size=64, step=16)), pixels(DenseSIFT(size=64, step=16, cells="8"))
+    small, large = pixels(DenseSIFT(size=64, step=16, cells="4")), pixels(DenseSIFT(size=64, step=16, cells="8"))
     np.testing.assert_array_equal(pixels(part), np.concatenate([small, large]))
     np.testing.assert_array_equal(small, small[np.lexsort(small.T)])
 
@@ -70,7 +70,7 @@ def test_numbers_are_opencvs(root):
 
 def test_a_flat_picture_gives_zeros():
     for level in (0, 128, 255):
-        found = described(DenseSIFT(size=64), np.full((64, 64, 3), level, np.uint8))
+        found = described(DenseSIFT(size=64, step=8, cells="4"), np.full((64, 64, 3), level, np.uint8))
         assert found.values.shape == (49, 128)
         assert not found.values.any()
 
@@ -88,14 +88,14 @@ def likeness(one, two):
 
 @pytest.mark.parametrize("size", [64, 65])
 def test_a_mirrored_picture_gives_mirrored_descriptors(size):
-    part, image = DenseSIFT(size=size, step=8, root=False), picture(size)
+    part, image = DenseSIFT(size=size, step=8, cells="4", root=False), picture(size)
     one, two = described(part, image), described(part, np.ascontiguousarray(image[:, ::-1]))
     assert likeness(turned(one.values, one.places), two.values) > 0.85
     assert likeness(one.values, two.values) < 0.8
 
 
 def test_a_picture_turned_by_a_quarter_gives_descriptors_with_turned_directions():
-    part, image = DenseSIFT(size=65, step=8, root=False), picture(65)
+    part, image = DenseSIFT(size=65, step=8, cells="4", root=False), picture(65)
     side = int(np.sqrt(len(pixels(part))))
     one, two = (described(part, np.ascontiguousarray(array)).values for array in (image, np.rot90(image)))
     own = one.reshape(side, side, 4, 4, 8)
@@ -106,7 +106,7 @@ def test_a_picture_turned_by_a_quarter_gives_descriptors_with_turned_directions(
 
 
 def test_brightness_and_contrast_do_not_count():
-    part, image = DenseSIFT(size=64), picture(64)
+    part, image = DenseSIFT(size=64, step=8, cells="4"), picture(64)
     one, two = described(part, image), described(part, (image // 2 + 60).astype(np.uint8))
     assert likeness(one.values, two.values) > 0.98
 
@@ -118,7 +118,7 @@ def test_the_view_is_a_square(fit):
 
 
 def test_each_frame_is_described_by_itself():
-    part, images = DenseSIFT(size=48), [picture(48, seed) for seed in range(3)]
+    part, images = DenseSIFT(size=48, step=8, cells="4"), [picture(48, seed) for seed in range(3)]
     together = list(part(Frame(image, number / 25) for number, image in enumerate(images)))
     for found, image in zip(together, images, strict=True):
         np.testing.assert_array_equal(found.values, described(part, image).values)
@@ -157,4 +157,4 @@ def test_without_opencv_the_way_to_it_is_told(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtra, match=r"Dense SIFT needs the package opencv-python-headless, .* pip install 'framevote\[encoders\]'"):
-        next(chain(DenseSIFT()([Frame(picture(256), 0.0)])))
+        next(chain(DenseSIFT()([Frame(picture(512), 0.0)])))
