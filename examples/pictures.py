@@ -1,4 +1,4 @@
-"""Makes the README's pictures, its sample of the command's output and its list of parts: `python examples/pictures.py`.
+"""Makes the pictures of the README and of docs/encodings.md, and the README's sample and list of parts: `python examples/pictures.py`.
 
 The film is drawn by code (see drawings.py), so that the pictures hold nothing of anyone else's; the labels are what the built-in
 model says of it, in f32. The pictures are kept in few colours, so that the repository stays small.
@@ -21,6 +21,7 @@ from material import Still, make_film
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 SHOWN_AT = 17.0  # seconds: the annotated frame that the README shows
+ENCODED = {SHOWN_AT: ("words", "codes", "pyramid", "fisher"), 21.0: ("motion",)}  # what docs/encodings.md shows, and of when
 README = ROOT / "README.md"
 
 
@@ -38,6 +39,11 @@ def main() -> None:
         frame = next(framevote.open_video(annotated).at([SHOWN_AT]))
         _keep(Image.fromarray(frame.image), IMAGES / "annotated.png")
         _keep(Image.open(sheet), IMAGES / "sheet.png")
+        for at, names in ENCODED.items():
+            recipe = [sys.executable, ROOT / "recipes" / "representation.py", film.path, "--at", str(at), "-o", folder]
+            subprocess.run(recipe, check=True)
+            for name in names:
+                _keep(Image.open(Path(folder, f"{name}.png")), IMAGES / f"encoding_{name}.png")
     _put("framevote label", f"$ framevote label drawn.mp4\n{_shown(timeline)}\n")
 
 

@@ -29,10 +29,11 @@ from framevote.photos import read_photo
 from framevote.video import has_vectors
 
 WORDS = 16
-FEATURES = framevote.DenseSIFT(step=8, cells="4")
+FEATURES = framevote.DenseSIFT(size=256, step=8, cells="4")
 CELL = int(FEATURES.cells)  # pixels; a descriptor is 4 × 4 of them
 LEVELS = ("1x1", "2x2", "4x4")
 AROUND = 0.5  # seconds before and after the moment in which the liveliest frame is sought
+LEAST = 0.005  # shares of the picture's side a frame: a shorter motion gets no arrow
 NEAR = 0.06  # Fisher vector: what counts as near 0, a share of the largest value
 
 BLUE, RED, YELLOW, INK = "#2f78b7", "#b3402a", "#ffe14d", "#1c1c1d"
@@ -70,7 +71,6 @@ class Moved:
         ratio: height over width, without the bars.
         field: (height, width, 2), the motion in cells of the grid.
         tracks: that end at the frame.
-        least: length of a motion from which it counts.
         told: where the motion is from.
     """
 
@@ -78,7 +78,6 @@ class Moved:
     ratio: float
     field: Floats
     tracks: Descriptors
-    least: float
     told: str
 
 
@@ -144,7 +143,7 @@ def moved(path: Path, at: float) -> Moved:
     assert field is not None  # the view asks for it
     shown = next(framevote.open_video(path, framevote.View(512, 512, "letterbox")).at([frames[place].time]))
     told = "The codec's motion vectors" if vectors else "Optical flow"
-    return Moved(shown.image, _ratio(video.info), field, tracks[place], features.still, told)
+    return Moved(shown.image, _ratio(video.info), field, tracks[place], told)
 
 
 def draw_grid(figure: Figure, seen: Seen) -> str:
@@ -259,11 +258,11 @@ def draw_motion(figure: Figure, seen: Moved) -> str:
     rows, columns = np.mgrid[skip // 2 : height : skip, skip // 2 : width : skip]
     arrows = seen.field[rows, columns] / width
     lengths = np.linalg.norm(arrows, axis=2)
-    moving = lengths * width >= seen.least
+    moving = lengths >= LEAST
     gain = 2.5 * skip / width / float(np.percentile(lengths[moving], 90)) if moving.any() else 1.0
     x, y = (columns[moving] + 0.5) / width, (rows[moving] + 0.5) / height
     for colour, thick in ((INK, 0.005), (YELLOW, 0.003)):  # a dark edge, so that they are seen on any picture
-        axes.quiver(x, y, *(gain * arrows[moving]).T, angles="xy", scale_units="xy", scale=1, color=colour, width=thick)
+        axes.quiver(x, y, *(gain * arrows[moving]).T, angles="xy", scale_units="xy", scale=1, pivot="mid", color=colour, width=thick)
     _draw_hof(figure, seen.tracks)
     return f"{seen.told}, {gain:.3g} times as long as they are, and the directions (HOF) of {len(seen.tracks)} tracks that end here"
 

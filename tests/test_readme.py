@@ -87,7 +87,8 @@ def test_the_lines_of_python_run(imagenet: Classifier, tmp_path, monkeypatch, ca
 
 
 def test_every_picture_is_small_and_described():
-    pictures = re.findall(r"!\[(.*?)\]\((docs/images/.*?)\)", README)
+    pages = [README, *(page.read_text(encoding="utf-8").replace("](images/", "](docs/images/") for page in ROOT.glob("docs/*.md"))]
+    pictures = [found for page in pages for found in re.findall(r"!\[(.*?)\]\((docs/images/.*?)\)", page)]
     assert {path for _, path in pictures} == {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "images").iterdir()}
     for text, path in pictures:
         assert len(text) > 40
