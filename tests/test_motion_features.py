@@ -16,7 +16,7 @@ from framevote.parts import build, names
 from framevote.records import Frame, View
 from framevote.video import open_video
 
-BOTH = [DISFlow(size=64, cells=2), MotionVectors(cells=2)]
+BOTH = [DISFlow(size=64, length=2, moments=1), MotionVectors(step=1, length=2, moments=1)]
 
 
 def film(*fields: NDArray[np.float32]) -> list[Frame]:
@@ -49,7 +49,7 @@ def test_flow_peaks_in_the_direction_of_the_pan(part: DISFlow | MotionVectors, m
 
 
 def test_boundaries_are_seen_at_the_edge_of_what_moves_and_nowhere_else():
-    part = MotionVectors(size=64, cells=2, cell=2, spacing=1, still=0)
+    part = MotionVectors(size=64, length=2, step=1, moments=1, cell=2, still=0)
     field = np.zeros((64, 64, 2))
     field[20:44, 20:44] = 1, 0
     last = list(part(film(*[field] * 3)))[-1]
@@ -94,7 +94,7 @@ def test_tracks_follow_what_moves():
     field[..., 0], field[..., 1] = 2, -1
     paths = followed([field] * 3, np.float32([[20, 20], [1, 20], [20, 39]]))
     np.testing.assert_array_equal(paths[:, 0], [[14, 23], [16, 22], [18, 21], [20, 20]])
-    part = MotionVectors(size=40, length=3, step=3, cells=2)
+    part = MotionVectors(size=40, length=3, step=3)
     last = list(part(film(*[field] * 4)))[-1]
     # Places of the grid whose tracks began within the picture: x from 6, y up to 36.
     assert len(last) == 34 * 37
@@ -135,13 +135,13 @@ def test_moments_of_a_track_are_told_apart():
 
 
 def test_what_hardly_moves_is_kept_or_dropped():
-    still = {keep: list(MotionVectors(still=keep)(uniform(MotionVectors(), 0.01, 0, 4)))[-1] for keep in (0, 0.1)}
+    still = {keep: list(MotionVectors(length=3, step=1, still=keep)(uniform(MotionVectors(), 0.01, 0, 4)))[-1] for keep in (0, 0.1)}
     assert len(still[0]) > 0
     assert len(still[0.1]) == 0
     assert still[0.1].values.shape == (0, MotionVectors().numbers)
 
 
-@pytest.mark.parametrize("part", [DISFlow(size=64, still=0), MotionVectors(still=0)], ids=repr)
+@pytest.mark.parametrize("part", [DISFlow(size=64, still=0), MotionVectors(still=0, step=1)], ids=repr)
 def test_from_films(tmp_path, part: DISFlow | MotionVectors):
     moving = list(part(open_video(write(tmp_path / "pan.mp4", panning(8), bf="0"), part.view)))
     assert len(moving) == 8
@@ -158,7 +158,7 @@ def test_from_films(tmp_path, part: DISFlow | MotionVectors):
 
 def test_parts_are_registered_and_moving():
     assert {"DISFlow", "MotionVectors"} <= set(names("features"))
-    for part in (DISFlow(size=64), MotionVectors(length=5)):
+    for part in (DISFlow(size=64), MotionVectors(length=4)):
         assert build("features", repr(part)) == part
         assert part.moving
     assert MotionVectors(size=24).view == View(24, 24, "letterbox", motion="vectors")

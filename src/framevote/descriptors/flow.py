@@ -11,8 +11,8 @@ from framevote.records import Frame, View
 # Blocks of the flow that its histograms are summed up in: so fine that places a spacing apart see different ones.
 _BLOCK = 4
 
-# Pixels a frame below which the flow between still pictures may lie.
-_LEAST = 0.4
+# Shares of the picture's side a frame below which nothing counts as moving; on actions 0.005 finds 1 in 100 more than 0.0025.
+_LEAST = 0.005
 
 
 @final
@@ -39,12 +39,12 @@ class DISFlow(LocalFeatures):
 
     size: int = 160
     spacing: int = 8
-    length: int = 2
+    length: int = 5
     step: int = 1
     cells: int = 2
     cell: int = 4
-    moments: int = 1
-    still: float = 0.4
+    moments: int = 3
+    still: float = 0.1
 
     moving = True
 
@@ -67,4 +67,4 @@ class DISFlow(LocalFeatures):
 
     @property
     def _tracks(self) -> Tracks:
-        return Tracks(self.length, self.step, self.spacing, _BLOCK, self.cell, self.cells, self.moments, _LEAST, self.still)
+        return Tracks(self.length, self.step, self.spacing, _BLOCK, self.cell, self.cells, self.moments, _LEAST * self.size, self.still)

@@ -8,8 +8,8 @@ from framevote.descriptors.base import Descriptors, LocalFeatures
 from framevote.descriptors.tracks import Tracks, check_numbers
 from framevote.records import Frame, View
 
-# Pixels of the grid a frame below which nothing counts as moving.
-_LEAST = 0.05
+# Shares of the grid's side a frame below which nothing counts as moving.
+_LEAST = 0.005
 
 
 @final
@@ -36,12 +36,12 @@ class MotionVectors(LocalFeatures):
 
     size: int = 32
     spacing: int = 1
-    length: int = 2
-    step: int = 1
+    length: int = 5
+    step: int = 2
     cells: int = 2
     cell: int = 3
-    moments: int = 1
-    still: float = 0.05
+    moments: int = 2
+    still: float = 0.02
 
     moving = True
 
@@ -64,4 +64,4 @@ class MotionVectors(LocalFeatures):
 
     @property
     def _tracks(self) -> Tracks:
-        return Tracks(self.length, self.step, self.spacing, 1, self.cell, self.cells, self.moments, _LEAST, self.still)
+        return Tracks(self.length, self.step, self.spacing, 1, self.cell, self.cells, self.moments, _LEAST * self.size, self.still)
