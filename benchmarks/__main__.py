@@ -14,6 +14,7 @@ from benchmarks.flicker import flicker
 from benchmarks.heads import heads
 from benchmarks.measuring import ROOT, OthersWork, Worker
 from benchmarks.memory import memory
+from benchmarks.motion import motion
 from benchmarks.speed import annotated, gpu, labels
 from benchmarks.stages import stages
 from benchmarks.starting import start
@@ -35,6 +36,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "training": training,
     "agreement": agreement,
     "heads": heads,
+    "motion": motion,
     "encoders": encoders,
 }
 README = ROOT / "benchmarks" / "README.md"

@@ -23,6 +23,7 @@ from benchmarks.agreement import agree
 from benchmarks.encoders import encode_rows, make_codebooks
 from benchmarks.heads import label_by, make_models
 from benchmarks.measuring import OUT, Usage, told, used
+from benchmarks.motion import describe_motion
 from benchmarks.training import fine_tune, fit_head, keras_fit
 from framevote.classifier import imagenet_path
 from framevote.model_file import read_model_file
@@ -139,6 +140,7 @@ _JOBS = (
     fit_head,
     agree,
     make_models,
+    describe_motion,
     encode_rows,
     make_codebooks,
     label_by,
