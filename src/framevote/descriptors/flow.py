@@ -11,7 +11,7 @@ from framevote.records import Frame, View
 # Blocks of the flow that its histograms are summed up in: so fine that places a spacing apart see different ones.
 _BLOCK = 4
 
-# Shares of the picture's side a frame below which nothing counts as moving; on actions 0.005 finds 1 in 100 more than 0.0025.
+# Shares of the picture's side a frame below which nothing counts as moving.
 _LEAST = 0.005
 
 

@@ -7,8 +7,8 @@ for action recognition", IJCV 2013.
 Tracks are followed backwards, from a grid of places in the frame where they end: a field lies on the picture that the motion leads to,
 so that this is the way it can be read; the places are evenly spread then, and no track has to be kept up while frames pass by.
 
-Sets of tracks overlap: with one that ends at every frame, short clips (1 to 6 s at 6 frames/s) are told apart better by 1 in 100 than
-with one after another, and no worse at 15 frames/s.
+Sets of tracks may overlap: of clips of 1 to 6 s at 6 frames/s, tracks of two frames that end at every frame told 1 or 2 in 100 more
+apart than tracks one after another.
 """
 
 from collections import deque
