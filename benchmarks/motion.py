@@ -28,14 +28,8 @@ def motion(setting: Setting) -> Iterator[Row]:
     ratio = Spread.of([ours.rate / theirs.rate for ours, theirs, _ in rounds])
     rates = [middle(list(column)).rate for column in zip(*rounds, strict=True)]
     beside = f"vectors {rates[0]:.0f}, flow {rates[1]:.0f}, decoding alone {rates[2]:.0f} frames/s on one core; {media_words(paths)}"
-    yield Row(
-        "`MotionVectors()` against `DISFlow()`, from the file on",
-        f"≥ {_GOAL:g} ×",
-        ratio.text(),
-        ratio.median >= _GOAL,
-        beside,
-        {"ratio": ratio.median},
-    )
+    title = "`MotionVectors()` against `DISFlow()`, from the file on"
+    yield Row(title, f"≥ {_GOAL:g} ×", ratio.text(), ratio.median >= _GOAL, beside, {"ratio": ratio.median})
 
 
 def _paths(count: int) -> list[str]:
