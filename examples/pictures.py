@@ -40,7 +40,7 @@ def main() -> None:
         _keep(Image.fromarray(frame.image), IMAGES / "annotated.png")
         _keep(Image.open(sheet), IMAGES / "sheet.png")
         for at, names in ENCODED.items():
-            recipe = [sys.executable, ROOT / "recipes" / "representation.py", film.path, "--at", str(at), "-o", folder]
+            recipe = [sys.executable, str(ROOT / "recipes" / "representation.py"), str(film.path), "--at", str(at), "-o", folder]
             subprocess.run(recipe, check=True)
             for name in names:
                 _keep(Image.open(Path(folder, f"{name}.png")), IMAGES / f"encoding_{name}.png")
