@@ -228,8 +228,8 @@ WRONG = {
     "no encoder": ({"encoders": ["Words()"]}, PartError, "There is no encoder named 'Words'"),
     "one twice": ({"encoders": ["LLC()", "LLC(words=1024)"]}, UsageError, "LLC() is named twice"),
     "a normalisation that is none": ({"normalisations": ["l3"]}, PartError, "Received: normalisation='l3'"),
-    "a head without a strength": ({"head": "LinearSVM()"}, PartError, "a head of settled strength"),
-    "a head that sees order": ({"head": "LSTM()"}, PartError, "a head of settled strength"),
+    "a head without a strength": ({"head": "LinearSVM()"}, PartError, "LinearSVM or Average of settled strength"),
+    "a head that sees order": ({"head": "LSTM()"}, PartError, "LinearSVM or Average of settled strength"),
     "a backbone that has no part": ({"backbone": "AlexNet"}, UsageError, "comes from no network"),
     "a window of photos": ({"window": 1.0}, UsageError, "Photos have no window"),
 }

@@ -35,6 +35,12 @@ class Part:
         return f"{type(self).__name__}({', '.join(told)})"
 
 
+def spelled(part: Part) -> str:
+    """Return a part's text with all of its arguments: what is kept of it, since the defaults of another version may be others."""
+    told = [f"{f.name}={getattr(part, f.name)!r}" for f in dataclasses.fields(part) if f.repr]  # type: ignore[arg-type]
+    return f"{type(part).__name__}({', '.join(told)})"
+
+
 def register(kind: str, name: str | None = None) -> Callable[[T], T]:
     """Return a decorator that makes a class (or a function that builds a part) known by name."""
     _check_kind(kind)

@@ -61,11 +61,10 @@ def open_classifier(
     if file.card.backbone:
         return Classifier(file, open_runtime(file, precision, device, runtime), known_only)
     if precision == "bf16" or device == "gpu" or runtime == "keras":
-        asked = f"precision={precision!r}, device={device!r}, runtime={runtime!r}"
-        raise ModelError(
-            f"The model {file.card.name} has no network: {file.card.features} is computed on the processor, in f32. Received: {asked}; "
-            "leave these out."
-        )
+        wanted = {"precision": (precision, "bf16"), "device": (device, "gpu"), "runtime": (runtime, "keras")}
+        asked = ", ".join(f"{name}={value!r}" for name, (value, wrong) in wanted.items() if value == wrong)
+        kind = file.card.features.partition("(")[0]
+        raise ModelError(f"The model {file.card.name} has no network: {kind} is computed on the processor, in f32. Received: {asked}.")
     return Classifier(file, None, known_only)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from framevote.comparison import Comparison
 
 _MOST_ROWS = 12
+_LEAST_WIDTH = 18  # of an encoder's column, where the terminal is narrow
 
 
 def compare(
@@ -122,17 +123,15 @@ def _told(found: "Comparison", tell: "Tellings") -> str:
     from framevote.comparison.results import told_figure  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("encoder", overflow="fold")
+    table.add_column("encoder", overflow="fold", min_width=_LEAST_WIDTH)
     for name in ("pooling", "normalisation"):
         table.add_column(name, no_wrap=True)
-    for name in ("mean class accuracy", "numbers", "codebook, s", "encode, ms", "fit, s"):
+    for name in ("right, % (interval)", "numbers", "encode, ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found.rows[:_MOST_ROWS]:
-        costs = (f"{row.learning:.1f}", f"{1000 * row.encoding:.2g}", f"{row.fitting:.1f}")
-        table.add_row(
-            *map(Text, (row.family, row.encoder.pooling, row.encoder.normalisation, told_figure(row.accuracy), f"{row.length}", *costs))
-        )
+        costs = (f"{row.length}", f"{1000 * row.encoding:.2g}")
+        table.add_row(*map(Text, (row.family, row.encoder.pooling, row.encoder.normalisation, told_figure(row.accuracy), *costs)))
     with tell.out.capture() as caught:
-        tell.out.print(Text(f"{found.sentence}.", style="bold"), soft_wrap=True)
+        tell.out.print(Text(found.sentence, style="bold"), soft_wrap=True)
         tell.out.print(table)
     return caught.get().rstrip("\n")

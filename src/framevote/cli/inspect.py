@@ -58,7 +58,9 @@ def worth(card: "Card") -> Iterator[str]:
             spread = f" ± {scale * figures[f'{name}_sd']:.{digits}f}" if figures.get(f"{name}_sd") else ""
             yield f"{title} {on}: {scale * figures[name]:.{digits}f}{unit}{spread}{where}.{_beside(figures, name)}"
     if "ece" in figures and "ece_before" in figures:
-        yield f"Calibration error {figures['ece']:.3f}, before calibration {figures['ece_before']:.3f}."
+        same = figures["ece"] == figures["ece_before"]
+        beside = "no temperature made held-out items likelier" if same else f"before calibration {figures['ece_before']:.3f}"
+        yield f"Calibration error {figures['ece']:.3f}, {beside}."
     if card.openness:
         lost = f"{100 * card.openness.loss:.1f} %"
         yield f"Says unknown where none of its classes is likely; of held-out items that it knows, {lost} are lost so."
@@ -84,9 +86,7 @@ def _lines(file: "ModelFile") -> Iterator[str]:
     labels = ", ".join(card.labels[:_MOST_LABELS]) + (", …" if len(card.labels) > _MOST_LABELS else "")
     rows = {
         "labels": f"{len(card.labels)}, {kind}: {labels}" if card.labels else "none: embeddings only",
-        "features": card.features,
-        "projection": card.projection,
-        "encoder": card.encoder,
+        **{kind: _shortest(kind, getattr(card, kind)) for kind in ("features", "projection", "encoder")},
         "backbone": card.backbone,
         "head": card.head or "none",
         "sees": _sees(card),
@@ -105,11 +105,23 @@ def _plain(text: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
+def _shortest(kind: str, text: str) -> str:
+    """Return the shortest text of a part that a card tells of; the text itself where no such part is known here."""
+    from framevote.errors import Error  # noqa: PLC0415
+    from framevote.parts import build  # noqa: PLC0415
+
+    try:
+        return repr(build(kind, text)) if text else ""
+    except Error:
+        return text
+
+
 def _sees(card: "Card") -> str:
     """Return what of a picture the model sees."""
     view = card.view
     motion = {"": "", "vectors": ", with the codec's motion vectors", "flow": ", with optical flow"}[view.motion]
-    return f"{view.width}×{view.height} pixels, {view.fit}, {100 * view.crop:g} % of the picture's middle{motion}"
+    middle = f", {100 * view.crop:g} % of the picture's middle" if view.fit == "centre" else ""
+    return f"{view.width}×{view.height} pixels, {view.fit}{middle}{motion}"
 
 
 def _window(card: "Card") -> str:

@@ -39,8 +39,11 @@ def families(
         UsageError: the same encoder twice, or nothing to compare.
     """
     parts = [_encoder(spec, pyramid) for spec in encoders or names("encoder")]
-    if twice := [part for part in parts if parts.count(part) > 1]:
-        raise UsageError(f"{twice[0]} is named twice. Expected encoders that differ.")
+    shared = [replace(part, pooling=part.poolings[0], normalisation="none") for part in parts]
+    if twice := [part for part, same in zip(parts, shared, strict=True) if shared.count(same) > 1]:
+        raise UsageError(
+            f"{twice[0]} is named twice. Expected encoders that differ in more than pooling and normalisation, which are all tried."
+        )
     if not normalisations:
         raise UsageError("There is nothing to compare: no normalisation is named.")
     return tuple(

@@ -22,7 +22,7 @@ from framevote.encoders import Encoder, Encoding, Projection, normalised
 from framevote.errors import InputError, PartError, UsageError
 from framevote.features import Described, Looking, Rows, check_vectors, describe_items, each_of, learn_encoding
 from framevote.heads import Head, LinearSVM
-from framevote.parts import build
+from framevote.parts import build, spelled
 from framevote.records import FloatArray
 from framevote.runtime import Precision
 from framevote.splits import FOLDS, Fold, folds, merged_groups
@@ -129,7 +129,9 @@ def compare(
     if dataset.several:
         raise InputError("Encodings are compared on items that have one label each. Received: items with several, or with none.")
     looking, pieces = _looked(coding, dataset, backbone, frames, window, precision, watch)
-    record = Record(Path(output), _asked(dataset, looking, pieces, projection, judge, seed), overwrite)
+    record = Record(
+        Path(output), _asked(dataset, looking, pieces, "" if projection is None else spelled(coding.projection), judge, seed), overwrite
+    )
     with closing(describe_items(pieces.items, looking, watch.embedded)) as described:
         kept, owners = _kept(dataset, pieces, described)
         shared = None if projection is None else coding.projection
@@ -143,7 +145,9 @@ def compare(
 def _judge(head: str | Head) -> Head:
     part = build("head", head)
     if not isinstance(part, Head) or part.temporal or len(part.strengths) > 1:
-        raise PartError(f"Encodings are judged by a head of settled strength, such as LinearSVM(strength=1). Received: {head!r}")
+        raise PartError(
+            f"Encodings are judged by LinearSVM or Average of settled strength. Received: {head!r}; give LinearSVM(strength=1.0), say."
+        )
     return part
 
 
@@ -160,15 +164,13 @@ def _looked(
     return (replace(looking, frames=pieces.sampling.frames) if pieces.sampling else looking), pieces
 
 
-def _asked(
-    dataset: Dataset, looking: Looking, pieces: Pieces, projection: str | Projection | None, head: Head, seed: int
-) -> dict[str, Any]:
+def _asked(dataset: Dataset, looking: Looking, pieces: Pieces, projection: str, head: Head, seed: int) -> dict[str, Any]:
     """Return all that decides a setting's result but the setting itself."""
     told = "\n".join(f"{item!r} {_state(item.path)}" for item in dataset.items)
     return {
         "data": f"{len(dataset.items)} items, {hashlib.sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}",
         "features": looking.name,
-        "projection": str(projection) if projection else "each encoder's own",
+        "projection": projection or "each encoder's own",
         "head": repr(head),
         "window": repr(pieces.sampling),
         "frames": looking.frames,

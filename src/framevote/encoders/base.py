@@ -127,7 +127,7 @@ class Encoder(Part, abc.ABC):
         if len(sample) < self.words:
             raise InputError(
                 f"{self} needs at least {self.words} descriptors to learn {self.words} words from. Received: {len(sample)}. "
-                "Give it fewer words, or more and longer videos."
+                "Give it fewer words, or more photos or videos."
             )
         if unfit := int((~np.isfinite(sample)).any(axis=1).sum()):
             raise InputError(f"{self} takes finite numbers, but {unfit} of the {len(sample)} descriptors have others: NaN, or without end.")

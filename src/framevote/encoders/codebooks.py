@@ -11,7 +11,7 @@ from framevote.encoders.pooling import Floats
 
 _BATCH = 4096
 _ROUNDS = 100  # of k-means, at most: mini-batches over the sample
-_EXPECTATIONS = 60  # steps of the mixture, at most
+_EXPECTATIONS = 30  # steps of the mixture, at most
 _LEAST_VARIANCE = 1e-4  # of the mean variance: no component may close in on a single descriptor
 _EPOCHS, _BATCHES = 6, 8  # of the dictionary: how often the sample is seen, and at least in how many batches, where it is small
 _TINY = 1e-12

@@ -80,7 +80,7 @@ class PCA(Projection):
             InputError: fewer than two descriptors.
         """
         if len(sample) < 2:
-            raise InputError(f"{self} needs at least 2 descriptors to learn from. Received: {len(sample)}. Give more and longer videos.")
+            raise InputError(f"{self} needs at least 2 descriptors to learn from. Received: {len(sample)}. Give more photos or videos.")
         middle = sample.mean(axis=0, dtype=np.float64)
         apart = (sample - middle).astype(np.float64)
         variances, axes = np.linalg.eigh(apart.T @ apart / len(sample))

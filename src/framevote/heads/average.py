@@ -156,6 +156,12 @@ def quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic] | None
         model.fit(scaled, truth, sample_weight=weights)  # type: ignore[attr-defined]
 
 
+def _different(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return rows, each once; they may be long."""
+    first = {row.tobytes(): number for number, row in reversed(list(enumerate(rows)))}
+    return rows[sorted(first.values())]
+
+
 def fit_prototypes(values: FloatArray, targets: NDArray[np.bool_], seed: int = 0) -> NDArray[np.float32]:
     """Return prototypes (D, K), columns of length 1: the centres of up to 16 clusters of each class's directions (fewer of long vectors).
 
@@ -169,7 +175,7 @@ def fit_prototypes(values: FloatArray, targets: NDArray[np.bool_], seed: int = 0
     centres = []
     most = max(min(PROTOTYPES, _MOST_OF_PROTOTYPES // max(values.shape[1] * targets.shape[1], 1)), 1)
     for truth in targets.T:
-        own = np.unique(directions[truth], axis=0)
+        own = _different(directions[truth])
         if len(own):
             count = min(most, len(own))
             clusters = KMeans(count, n_init=1, random_state=seed)

@@ -14,7 +14,7 @@ from framevote.encoders import Encoder, Encoding, Projection
 from framevote.errors import InputError, PartError, UsageError
 from framevote.features import Done, Embedded, Looking, Rows, check_vectors, describe_items, each_of, learn_encoding
 from framevote.model_file import ModelFile
-from framevote.parts import build
+from framevote.parts import build, spelled
 from framevote.records import FloatArray, Sampling
 from framevote.runtime import Precision, open_runtime
 from framevote.training.windows import Windows, windows_of
@@ -74,7 +74,7 @@ def looking_of(coding: Coding, file: ModelFile | None, frames: int, precision: P
     runtime = open_runtime(file, precision) if file else None
     extractor: Extractor = open_extractor(coding.features, runtime, file.card.view if file else None)
     below = f" {file.fingerprint} {runtime.precision}" if file and runtime else ""
-    return Looking(extractor, f"{coding.features!r}{below}", frames)
+    return Looking(extractor, f"{spelled(coding.features)}{below}", frames)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from framevote.descriptors import open_extractor
 from framevote.export import export_model
 from framevote.heads import Fitted
 from framevote.model_file import Card
+from framevote.parts import spelled
 from framevote.splits import FOLDS, random_folds
 from framevote.training.cross_fitting import HeldOut, calibrated, cross_fit, figures, openness_of, thresholds_of
 from framevote.training.encoded import write_encoded
@@ -47,9 +48,9 @@ def card_of(plan: Plan, prepared: Prepared, held: HeldOut) -> Card:
         backbone=repr(plan.backbone) if plan.backbone else "",
         head=repr(plan.head),
         view=open_extractor(coding.features).view if coding and not coding.networked else plan.network.view,
-        features=repr(coding.features) if coding else "",
-        projection=repr(coding.projection) if coding else "",
-        encoder=repr(coding.encoder) if coding else "",
+        features=spelled(coding.features) if coding else "",
+        projection=spelled(coding.projection) if coding else "",
+        encoder=spelled(coding.encoder) if coding else "",
         temperature=held.temperature,
         several=dataset.several,
         thresholds=thresholds_of(held, material),

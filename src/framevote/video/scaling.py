@@ -13,6 +13,9 @@ from framevote.records import Image, VideoInfo, View
 # colour at the full instead of half the width (full_chroma_int) as well; on 200 ImageNet photos all find the same .865.
 _FLAGS = "bilinear"
 
+# Where the codec's motion is what is looked at, the picture beside it is only to be had quickly.
+_ANY = "neighbor"
+
 _TURN = {0: [], 90: ["transpose=clock"], 180: ["hflip", "vflip"], 270: ["transpose=cclock"]}
 
 
@@ -66,7 +69,8 @@ def fitted(width: int, height: int, info: VideoInfo, view: View) -> list[str]:
     sideways = info.rotation in (90, 270)
     out_width, out_height = (view.height, view.width) if sideways else (view.width, view.height)
     aspect = 1 / info.pixel_aspect if sideways else info.pixel_aspect
-    scale = f"scale={out_width}:{out_height}:flags={_FLAGS}"
+    flags = _ANY if view.motion == "vectors" else _FLAGS
+    scale = f"scale={out_width}:{out_height}:flags={flags}"
     if view.fit == "squash":
         return [scale]
     shape = Fraction(out_width, out_height) / aspect  # of the view, in stored pixels
@@ -76,7 +80,7 @@ def fitted(width: int, height: int, info: VideoInfo, view: View) -> list[str]:
         return [f"crop={max(round(cut_width), 1)}:{max(round(cut_height), 1)}", scale]
     inner_width = min(max(round(min(Fraction(out_width), out_height * aspect * width / height)), 1), out_width)
     inner_height = min(max(round(min(Fraction(out_height), out_width * height / (aspect * width))), 1), out_height)
-    return [f"scale={inner_width}:{inner_height}:flags={_FLAGS}", f"pad={out_width}:{out_height}:-1:-1:black"]
+    return [f"scale={inner_width}:{inner_height}:flags={flags}", f"pad={out_width}:{out_height}:-1:-1:black"]
 
 
 def graph_of(picture: VideoFrame, chain: list[str]) -> Graph:
