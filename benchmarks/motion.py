@@ -11,25 +11,30 @@ from benchmarks.measuring import Spread, Worker, alternated, middle, told, used
 from benchmarks.table import Row, Setting
 
 _GOAL = 10.0
+_FLOWS = {
+    "flow of small pictures": "DISFlow()",
+    "flow at the pictures' own size": "DISFlow(size=480, spacing=24, cell=12)",
+}
 _CLIPS = 12  # of the signs: a third of a minute
 
 
 def motion(setting: Setting) -> Iterator[Row]:
-    """Yield a row: frames a second a core, from the file to the descriptors."""
+    """Yield two rows: frames a second a core, from the file to the descriptors, against flow as it comes and at the videos' own size."""
     paths = _paths(4 if setting.quick else _CLIPS)
     with Worker() as vectors, Worker() as flow, Worker() as alone:
-        works = (
-            partial(vectors.time, "describe_motion", paths=paths, features="MotionVectors()"),
-            partial(flow.time, "describe_motion", paths=paths, features="DISFlow()"),
-            partial(alone.time, "describe_motion", paths=paths, features=""),
-        )
-        alternated(1, *works)
-        rounds = alternated(setting.rounds, *works)
-    ratio = Spread.of([ours.rate / theirs.rate for ours, theirs, _ in rounds])
-    rates = [middle(list(column)).rate for column in zip(*rounds, strict=True)]
-    beside = f"vectors {rates[0]:.0f}, flow {rates[1]:.0f}, decoding alone {rates[2]:.0f} frames/s on one core; {media_words(paths)}"
-    title = "`MotionVectors()` against `DISFlow()`, from the file on"
-    yield Row(title, f"≥ {_GOAL:g} ×", ratio.text(), ratio.median >= _GOAL, beside, {"ratio": ratio.median})
+        for words, features in _FLOWS.items():
+            works = (
+                partial(vectors.time, "describe_motion", paths=paths, features="MotionVectors()"),
+                partial(flow.time, "describe_motion", paths=paths, features=features),
+                partial(alone.time, "describe_motion", paths=paths, features=""),
+            )
+            alternated(1, *works)
+            rounds = alternated(setting.rounds, *works)
+            ratio = Spread.of([ours.rate / theirs.rate for ours, theirs, _ in rounds])
+            rates = [middle(list(column)).rate for column in zip(*rounds, strict=True)]
+            beside = f"vectors {rates[0]:.0f}, flow {rates[1]:.0f}, decoding alone {rates[2]:.0f} frames/s on one core; {_words(paths)}"
+            title = f"`MotionVectors()` against `{features}`, from the file on, {words}"
+            yield Row(title, f"≥ {_GOAL:g} ×", ratio.text(), ratio.median >= _GOAL, beside, {"ratio": ratio.median})
 
 
 def _paths(count: int) -> list[str]:
@@ -38,7 +43,7 @@ def _paths(count: int) -> list[str]:
     return [str(path) for path in clips[:: max(len(clips) // count, 1)][:count]] or [str(media.video(270))]
 
 
-def media_words(paths: list[str]) -> str:
+def _words(paths: list[str]) -> str:
     """Return what was looked at, in words."""
     return f"{len(paths)} clips of signs, 480×270" if len(paths) > 1 else "270p"
 
