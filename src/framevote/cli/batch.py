@@ -19,7 +19,7 @@ from framevote.errors import Error, UsageError
 from framevote.labeling import choose_vote, label
 from framevote.parts import build
 from framevote.records import Timeline, VideoInfo
-from framevote.video import probe
+from framevote.video import has_vectors, probe
 from framevote.writers import write
 from framevote.writers.annotated import AnnotatedVideo
 from framevote.writers.text import json_line, to_dict, to_json, video_dict
@@ -169,8 +169,10 @@ def _holds(info: VideoInfo, target: Path, request: Request, tell: Tellings) -> b
 
 def _label_one(job: Job, model: Classifier, request: Request, tell: Tellings, several: bool) -> None:
     """Write the files first and print then: whoever listens may leave at any time."""
-    length = probe(job.video).duration
-    with progress_bar(tell.err, job.video.name, length, not request.quiet) as progress:
+    info = probe(job.video)
+    if model.view.motion == "vectors" and not has_vectors(info):
+        tell.note(f"{job.video.name}: {info.codec or 'its codec'} has no motion vectors, so the flow is computed, which is slower")
+    with progress_bar(tell.err, job.video.name, info.duration, not request.quiet) as progress:
         timeline = label(job.video, model, progress=progress, **request.options)
     for target in job.targets:
         try:
