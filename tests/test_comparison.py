@@ -23,7 +23,7 @@ from framevote.comparison.page import COLUMNS, page_of, table_of, write_study
 from framevote.comparison.record import NAME, Done, Record
 from framevote.comparison.results import summed_up
 from framevote.datasets import Dataset, Item, read_dataset
-from framevote.errors import InputError, PartError, UsageError
+from framevote.errors import InputError, OutputError, PartError, UsageError
 from framevote.parts import names
 from framevote.training import Watch
 
@@ -177,7 +177,7 @@ def recorded(folder: Path, right: dict[str, list[int]], truth: list[int]) -> tup
     (family,) = families(["BagOfWords(words=4)"], ["l1", "l2"])
     record = Record(folder, {"data": "made"}, overwrite=False)
     for setting in family.settings:
-        record.add(Done(repr(setting), 0, tuple(right[setting.normalisation]), 4, 1.0, 0.001, 0.5))
+        record.add(Done(repr(setting), 0, "made", tuple(right[setting.normalisation]), 4, 1.0, 0.001, 0.5))
     return Dataset(items, ("a", "b"), layout="made"), [(np.arange(0), np.arange(len(truth)))], [family], record, "Grid()"
 
 
@@ -247,3 +247,49 @@ def test_items_of_several_labels_are_refused(photos, tmp_path):
     data = read_dataset(photos)
     with pytest.raises(InputError, match=r"items that have one label each"):
         compare(Dataset(data.items, data.labels, several=True, layout="made"), tmp_path / "study", features=FEATURES)
+
+
+def test_copies_are_on_one_side_of_every_fold(tmp_path):
+    # Noise, every picture twice: a copy that is learned from would be named rightly.
+    random = np.random.default_rng(0)
+    for number in range(10):
+        for name in ("a", "b"):
+            place = tmp_path / "noise" / name
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(random.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(place / f"{number}.png")
+            (place / f"{number} again.png").write_bytes((place / f"{number}.png").read_bytes())
+    found = compare(tmp_path / "noise", tmp_path / "study", features=FEATURES, encoders=["FisherVector(words=4)"], normalisations=["l2"])
+    assert (found.items, found.groups) == (40, 20)
+    assert found.best.accuracy.value < 0.8
+
+
+def test_a_class_that_is_only_tested_is_refused(photos, tmp_path):
+    items = [replace(item, side="test" if item.labels == ("lying",) else "train") for item in read_dataset(photos).items]
+    with pytest.raises(InputError, match=r"'lying' has items to test with but none to learn from"):
+        compare(Dataset(tuple(items), ("lying", "standing"), layout="made"), tmp_path / "study", features=FEATURES, encoders=FEW)
+
+
+def test_a_group_on_both_sides_is_told(photos, tmp_path):
+    items = [replace(item, group="one") for item in read_dataset(photos).items]
+    data = Dataset(tuple(items), ("lying", "standing"), layout="made")
+    found = compare(data, tmp_path / "study", features=FEATURES, encoders=FEW[:1], normalisations=["l2"])
+    assert any("belong together with items of the test side" in str(problem) for problem in found.problems)
+
+
+def test_files_of_others_stay(photos, tmp_path):
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(OutputError, match=r"index\.html exists"):
+        compare(photos, tmp_path, features=FEATURES, encoders=FEW)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    with pytest.raises(UsageError, match=r"would lie within the data"):
+        compare(photos, photos / "study", features=FEATURES, encoders=FEW)
+
+
+@pytest.mark.parametrize("line", ['{"setting": ["x"]}', "[]", "null", '{"setting": "x", "fold": 0, "winners": "no"}'])
+def test_lines_that_do_not_fit_are_left_aside(photos, tmp_path, line):
+    first = compare(photos, tmp_path, features=FEATURES, encoders=FEW[:1], normalisations=["l2"])
+    lines = (tmp_path / NAME).read_text().splitlines()
+    short = {**json.loads(lines[1]), "winners": [0]}
+    (tmp_path / NAME).write_text("\n".join([lines[0], json.dumps(short), line, *lines[2:], ""]))
+    again = compare(photos, tmp_path, features=FEATURES, encoders=FEW[:1], normalisations=["l2"])
+    assert [row.accuracy for row in again.rows] == [row.accuracy for row in first.rows]

@@ -1,5 +1,6 @@
 """Encodings from end to end: a folder in, a model file, and a timeline out; and what is told where it cannot be."""
 
+import importlib.util
 import json
 import shutil
 import zipfile
@@ -117,15 +118,17 @@ def test_motion_is_learned_from_the_codec_and_told_apart_in_a_film(moving, tmp_p
     assert timeline.frames == 120
 
 
-def test_windows_at_work_are_those_of_training(moving, clips):
+def test_windows_at_work_are_those_of_training(moving, tmp_path):
     # A window in the middle of a video holds all that a clip as long holds.
     model = load_model(moving.path, known_only=True)
-    video = open_video(clips / "right" / "0.mp4", view=model.view)
-    frames = list(video)[:11]
-    slid = model.scores(frames).values
-    (clip,) = model.clips([frames[:10]])
-    assert slid[2:-2].argmax(axis=1).tolist() == [1] * (len(slid) - 4)
-    np.testing.assert_allclose(slid[5], clip.values[0], atol=0.02)
+    frames = list(open_video(made_motion.panning(tmp_path / "film", "right", seconds=3, seed=7), view=model.view))
+    slid = model.embed(frames).values
+    for first in (0, 8, 14):  # a row's window begins five steps before it
+        lead = [replace(frame, frames=0) for frame in frames[max(first - model.lead, 0) : first]]
+        vector = model._engine._encoding.vector(list(model._engine._extractor([*lead, *frames[first : first + 10]]))[len(lead) :])
+        assert vector @ slid[first + 5] > 0.97, first
+        (clip,) = model.clips([[*lead, *frames[first : first + 10]]])
+        assert clip.values.argmax() == 1
 
 
 def test_evaluating_looks_at_all_frames_of_moving_clips(moving, clips):
@@ -282,3 +285,33 @@ def test_pieces_of_a_film_are_learned(tmp_path):
 def test_text_that_is_no_part_is_told(photos, tmp_path):
     with pytest.raises(PartError, match=r"There is no encoder named 'FisherVektor'\. Did you mean FisherVector\?"):
         train(photos, tmp_path / "a.fvm", features=SIFT, encoder="FisherVektor()")
+
+
+def test_coarse_codes_invent_no_copies(photos, tmp_path):
+    # Where every word occurs in every picture, all vectors are the same; the files are not.
+    made = train(photos, tmp_path / "a.fvm", features=SIFT, encoder="BagOfWords(words=2, pooling='max')")
+    assert made.card.training["groups"] == 16
+    assert "contradiction" not in made.card.training
+
+
+def test_features_of_no_network_need_no_keras(photos, tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name in ("keras", "tensorflow") else found(name, *more))
+    assert train(photos, tmp_path / "a.fvm", features=SIFT, encoder="VLAD(words=4)").path.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"view": {"width": 64, "height": 64, "motion": "vectors"}}, "its card shows pictures as View(width=64"),
+        ({"sampling": None}, "without windows, where"),
+        ({"features": "Mystery()"}, "holds features that cannot be made: There is no features named 'Mystery'"),
+    ],
+)
+def test_a_card_that_does_not_fit_its_features_is_told(moving, tmp_path, changes, said):
+    with zipfile.ZipFile(moving.path) as given, zipfile.ZipFile(tmp_path / "a.fvm", "w") as made:
+        for name in given.namelist():
+            made.writestr(name, json.dumps(json.loads(given.read(CARD)) | changes) if name == CARD else given.read(name))
+    with pytest.raises(ModelError) as caught:
+        load_model(tmp_path / "a.fvm")
+    assert said in str(caught.value)

@@ -124,9 +124,8 @@ def _moving(frames: Iterable[Frame], classifier: Classifier, path: str | Path) -
         count += 1
         yield frame
     if count == 1 and (sampling := classifier.sampling):
-        raise InputError(
-            f"{path} shows a single frame. Expected at least two: the model looks at how {sampling.frames} follow one another."
-        )
+        told = "how things move" if classifier.view.motion else f"how {sampling.frames} follow one another"
+        raise InputError(f"{path} shows a single frame. Expected at least two: the model looks at {told}.")
 
 
 def _part(kind: str, spec: object, base: type[Any]) -> Any:

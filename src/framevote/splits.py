@@ -4,7 +4,6 @@ Items of one group (one person, one source video) are never parted, and neither 
 embeddings. Folds keep the shares of the classes as far as the groups allow.
 """
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.datasets import Dataset
+from framevote.datasets import Dataset, Item
 from framevote.errors import InputError
-from framevote.features import Rows
+from framevote.features import Rows, digest_of
 from framevote.records import FloatArray
 
 FOLDS = 5
@@ -47,15 +46,15 @@ def merged_groups(groups: Sequence[str], pairs: Iterable[NDArray[np.intp]] = ())
     return merged
 
 
-def identical(rows: Rows) -> Iterator[NDArray[np.intp]]:
-    """Yield pairs (P, 2) of items whose rows are the same to the last digit, such as two copies of one file; rows of zeros say nothing."""
-    first: dict[bytes, int] = {}
+def copies(items: Sequence[Item]) -> Iterator[NDArray[np.intp]]:
+    """Yield pairs (P, 2) of items that are the same stretch of the same content, whatever their files are called."""
+    first: dict[tuple[str, float, float | None], int] = {}
+    digests = {path: digest_of(path) for path in dict.fromkeys(item.path for item in items)}
     pairs = []
-    for item in range(rows.items):
-        own = rows.values[rows.owners == item]
-        key = hashlib.sha256(own.tobytes()).digest()
-        if own.any() and first.setdefault(key, item) != item:
-            pairs.append((first[key], item))
+    for number, item in enumerate(items):
+        key = (digests[item.path] or str(item.path), item.start, item.end)
+        if first.setdefault(key, number) != number:
+            pairs.append((first[key], number))
     if pairs:
         yield np.array(pairs, np.intp)
 

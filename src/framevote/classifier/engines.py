@@ -47,11 +47,13 @@ class Engine(abc.ABC):
         embedding: how many numbers describe a row.
         precision: `f32` or `bf16`, what the network computes in.
         device: `cpu` or `gpu`, where it runs.
+        lead: how many frames before a clip tell what moves in its first.
     """
 
     embedding: int
     precision: str = "f32"
     device: str = "cpu"
+    lead: int = 0
 
     @abc.abstractmethod
     def rows(self, frames: Iterable[Frame]) -> Iterator[Answered]:
@@ -179,7 +181,7 @@ class EncodedEngine(Engine):
 
     def __init__(self, extractor: Extractor, encoding: Encoding, top: Top, sampling: Sampling | None, runtime: Runtime | None) -> None:
         self._extractor, self._encoding, self._top, self._sampling = extractor, encoding, top, sampling
-        self.embedding = encoding.length
+        self.embedding, self.lead = encoding.length, extractor.lead
         if runtime:
             self.precision, self.device = runtime.precision, runtime.device
 
@@ -193,7 +195,11 @@ class EncodedEngine(Engine):
         """Yield a row for each clip; all of its frames are looked at."""
         if not self._sampling:
             return self.rows(chain.from_iterable(clips))
-        return _blocks(self._told([_row(clip[0])], self._encoding.vector(list(self._extractor(clip)))[None]) for clip in clips)
+        return _blocks(map(self._clip, clips))
+
+    def _clip(self, clip: Sequence[Frame]) -> Answered:
+        meant = [(frame, found) for frame, found in zip(clip, self._extractor(clip), strict=True) if frame.frames]
+        return self._told([_row(meant[0][0])], self._encoding.vector([found for _, found in meant])[None])
 
     def check_live(self, name: str) -> None:
         """Refuse where a row needs more than its own frame."""

@@ -3,6 +3,8 @@
 import io
 from typing import Any
 
+import numpy as np
+
 from framevote.assembly import Top
 from framevote.classifier.engines import EncodedEngine, Engine, FrameEngine, WindowEngine
 from framevote.descriptors import LocalFeatures, open_extractor
@@ -41,6 +43,11 @@ def _encoded(file: ModelFile, runtime: Runtime | None) -> EncodedEngine:
             f"The codebook in {name} is for other features than the model's: it takes descriptors of {encoding.numbers} numbers. "
             f"Received: {features}, which gives {extractor.numbers}. Train the model again."
         )
+    if extractor.view != card.view or (extractor.moving and not card.sampling):
+        raise ModelError(
+            f"{name}: its card shows pictures as {card.view}, {'in' if card.sampling else 'without'} windows, where {features} looks at "
+            f"{extractor.view}{', in windows' if extractor.moving else ''}. Train the model again."
+        )
     return EncodedEngine(extractor, encoding, _top(top, encoding.length, len(card.labels), name), card.sampling, runtime)
 
 
@@ -58,6 +65,8 @@ def _top(data: bytes, numbers: int, classes: int, name: str) -> Top:
     try:
         top = Top.load(io.BytesIO(data))
         check(top.kernel.shape == (numbers, classes), "Top", f"a kernel ({numbers}, {classes})", top.kernel.shape)
+        arrays = (top.kernel, top.bias, np.asarray(top.prototypes))
+        check(all(bool(np.isfinite(array).all()) for array in arrays), "Top", "finite numbers", "others")
     except Exception as error:  # what NumPy and zipfile raise for a damaged file
         raise ModelError(f"The classifier in {name} cannot be read ({type(error).__name__}: {error}). Train the model again.") from None
     return top

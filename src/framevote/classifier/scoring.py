@@ -60,6 +60,11 @@ class Classifier:
         return self.card.sampling
 
     @property
+    def lead(self) -> int:
+        """How many frames before a clip tell what moves in its first; 0 where the model does not look at motion."""
+        return self._engine.lead
+
+    @property
     def precision(self) -> str:
         """`f32` or `bf16`: what the network computes in."""
         return self._engine.precision
@@ -89,8 +94,8 @@ class Classifier:
     def clips(self, clips: Iterable[Sequence[Frame]]) -> Iterator[Scores]:
         """Yield the scores of clips, one after another: of a model that sees windows, a row for each; else a row for each frame.
 
-        Each has at least one frame; of a network's head on windows, `sampling.frames`. A row's time and duration are those of its first
-        frame, so frames are timed by whoever makes the clips.
+        Each has at least one frame; those whose `frames` are 0 only lead in. Of a network's head on windows each has `sampling.frames`. A
+        row's time and duration are those of its first frame, so frames are timed by whoever makes the clips.
         """
         self._check_labels()
         return map(self._scores, self._engine.clips(list(self._checked(clip)) for clip in clips))

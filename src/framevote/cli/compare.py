@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from framevote.cli.batch import Tellings
-    from framevote.comparison import Comparison
+    from framevote.comparison import Comparison, Row
 
 _MOST_ROWS = 12
 _LEAST_WIDTH = 18  # of an encoder's column, where the terminal is narrow
@@ -115,23 +115,28 @@ def _json_lines(found: "Comparison") -> list[str]:
     return lines
 
 
+def _short(row: "Row") -> str:
+    figure = row.accuracy
+    return f"{100 * figure.value:.1f} ({100 * figure.low:.0f}–{100 * figure.high:.0f})"
+
+
 def _told(found: "Comparison", tell: "Tellings") -> str:
     """Return the sentence, and the best settings as a table."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from framevote.comparison.results import told_figure  # noqa: PLC0415
-
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("encoder", overflow="fold", min_width=_LEAST_WIDTH)
     for name in ("pooling", "normalisation"):
         table.add_column(name, no_wrap=True)
-    for name in ("right, % (interval)", "numbers", "encode, ms"):
+    for name in ("right, %", "numbers", "encode, ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found.rows[:_MOST_ROWS]:
         costs = (f"{row.length}", f"{1000 * row.encoding:.2g}")
-        table.add_row(*map(Text, (row.family, row.encoder.pooling, row.encoder.normalisation, told_figure(row.accuracy), *costs)))
+        table.add_row(*map(Text, (row.family, row.encoder.pooling, row.encoder.normalisation, _short(row), *costs)))
     with tell.out.capture() as caught:
         tell.out.print(Text(found.sentence, style="bold"), soft_wrap=True)
         tell.out.print(table)
+        if len(found.rows) > _MOST_ROWS:
+            tell.out.print(Text(f"{_MOST_ROWS} of {len(found.rows)} settings; the page and the table have all.", style="dim"))
     return caught.get().rstrip("\n")

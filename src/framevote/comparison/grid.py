@@ -1,6 +1,6 @@
 """The grid of choices: each encoder with every pooling that it takes and every normalisation that is tried."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from framevote.encoders import Encoder
@@ -22,6 +22,12 @@ class Family:
 
     encoder: Encoder
     settings: tuple[Encoder, ...]
+
+    @property
+    def name(self) -> str:
+        """The encoder's text, without what is varied."""
+        usual = type(self.encoder)()
+        return repr(replace(self.encoder, pooling=usual.pooling, normalisation=usual.normalisation))
 
     @property
     def poolings(self) -> tuple[str, ...]:
@@ -46,10 +52,13 @@ def families(
         )
     if not normalisations:
         raise UsageError("There is nothing to compare: no normalisation is named.")
-    return tuple(
-        Family(part, tuple(replace(part, pooling=pooling, normalisation=steps) for pooling in part.poolings for steps in normalisations))
-        for part in parts
-    )
+    tried = tuple(dict.fromkeys(normalisations))
+    return tuple(Family(part, tuple(_varied(part, tried))) for part in parts)
+
+
+def _varied(part: Encoder, normalisations: Sequence[str]) -> Iterator[Encoder]:
+    for pooling in part.poolings:
+        yield from (replace(part, pooling=pooling, normalisation=steps) for steps in normalisations)
 
 
 def _encoder(spec: str | Encoder, pyramid: str | None) -> Encoder:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from framevote.classifier import backbone_file
 from framevote.comparison.grid import NORMALISATIONS, Family, families
 from framevote.comparison.record import Done, Record
 from framevote.comparison.results import Comparison, summed_up
-from framevote.datasets import FRAMES, Dataset, read_dataset
+from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
 from framevote.descriptors import Grid, LocalFeatures
 from framevote.encoders import Encoder, Encoding, Projection, normalised
 from framevote.errors import InputError, PartError, UsageError
@@ -25,10 +26,11 @@ from framevote.heads import Head, LinearSVM
 from framevote.parts import build, spelled
 from framevote.records import FloatArray
 from framevote.runtime import Precision
-from framevote.splits import FOLDS, Fold, folds, merged_groups
+from framevote.splits import FOLDS, Fold, copies, folds, merged_groups
 from framevote.training import Watch
 from framevote.training.coding import Coding, Pieces, coding_of, looking_of, pieces_for, without_vectors
 from framevote.training.job import backbone_for, check_dataset, check_numbers, check_packages
+from framevote.training.plan import check_learned, leak_of
 
 DEFAULT_HEAD = LinearSVM(strength=1.0)
 """What every encoding is judged with: one strength for all, on vectors of mean length 1."""
@@ -63,6 +65,12 @@ class _Study:
     seed: int
     record: Record
     watch: Watch
+
+    @cached_property
+    def kept(self) -> str:
+        """Which items could be described, as a digest: a result of others is none of this study's."""
+        told = "\n".join(f"{item.path} {item.start} {item.end}" for item in self.dataset.items)
+        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def compare(
@@ -123,7 +131,9 @@ def compare(
     assert coding is not None
     if backbone is not None and not coding.networked:
         raise UsageError(f"{coding.features} comes from no network. Leave --backbone out, or take --features Grid().")
-    check_packages()
+    check_packages(coding.networked, "Comparing")
+    if not isinstance(data, Dataset):
+        _check_apart(Path(data), Path(output))
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
     check_dataset(dataset, frames)
     if dataset.several:
@@ -140,6 +150,12 @@ def compare(
             for family in grid:
                 _compare_family(study, family, number, fold)
     return summed_up(study.dataset, study.folds, grid, record, repr(coding.features))
+
+
+def _check_apart(data: Path, output: Path) -> None:
+    """Refuse a study within the data: the next run would read it as a class."""
+    if data.is_dir() and output.resolve().is_relative_to(data.resolve()):
+        raise UsageError(f"The study {output} would lie within the data {data}. Choose a folder beside it.")
 
 
 def _judge(head: str | Head) -> Head:
@@ -189,7 +205,7 @@ def _state(path: Path) -> str:
 def _kept(dataset: Dataset, pieces: Pieces, described: Described) -> tuple[Dataset, NDArray[np.intp]]:
     """Return the items of which something could be described, and the number among these of each described piece's item."""
     kept, owners = np.unique(pieces.owners[list(described.kept)], return_inverse=True)
-    left = dataset.take(kept.tolist(), tuple(dict.fromkeys(described.problems)))
+    left = _grouped(dataset.take(kept.tolist(), tuple(dict.fromkeys(described.problems))))
     counts = left.targets.sum(axis=0)
     if few := [label for label, count in zip(left.labels, counts.tolist(), strict=True) if count < 2]:
         first = f" The first problem: {described.problems[0]}" if described.problems else ""
@@ -197,17 +213,26 @@ def _kept(dataset: Dataset, pieces: Pieces, described: Described) -> tuple[Datas
     return left, np.asarray(owners, np.intp)
 
 
+def _grouped(dataset: Dataset) -> Dataset:
+    """Return the data with copies of one content in one group, and with what is wrong with the sides that they name told."""
+    groups = merged_groups([item.group for item in dataset.items], copies(dataset.items))
+    items = tuple(replace(item, group=f"{group}") for item, group in zip(dataset.items, groups.tolist(), strict=True))
+    told = leak_of(dataset, groups)
+    return replace(dataset, items=items, problems=(*dataset.problems, *([Problem("Beware", told, note=True)] if told else [])))
+
+
 def _folds(dataset: Dataset, seed: int) -> list[Fold]:
     """Return the test side that the data name, or five folds by group."""
     tested = np.array([item.side == "test" for item in dataset.items])
-    if tested.any() and dataset.targets[~tested].any(axis=0).all():
-        return [(np.flatnonzero(~tested), np.flatnonzero(tested))]
-    return folds(dataset, merged_groups([item.group for item in dataset.items]), FOLDS, seed)
+    if not tested.any():
+        return folds(dataset, merged_groups([item.group for item in dataset.items]), FOLDS, seed)
+    check_learned(dataset, np.flatnonzero(~tested))
+    return [(np.flatnonzero(~tested), np.flatnonzero(tested))]
 
 
 def _compare_family(study: _Study, family: Family, number: int, fold: Fold) -> None:
     """Learn a codebook on a fold's train side, encode all pieces, and judge every setting that is not done."""
-    left = [setting for setting in family.settings if (repr(setting), number) not in study.record.done]
+    left = [setting for setting in family.settings if not study.record.has(repr(setting), number, study.kept, len(fold[1]))]
     if not left:
         return
     study.watch.notify(f"{family.encoder}, fold {number + 1} of {len(study.folds)}: learning its codebook")
@@ -220,12 +245,13 @@ def _compare_family(study: _Study, family: Family, number: int, fold: Fold) -> N
     each = (time.monotonic() - learned) / max(len(study.dataset.items), 1)
     for setting in left:
         fitting, winners = _judged(study, encoding, cells[setting.pooling], owners, setting, fold)
-        study.record.add(Done(repr(setting), number, winners, encoding.length, learned - began, each, fitting))
+        study.record.add(Done(repr(setting), number, study.kept, winners, encoding.length, learned - began, each, fitting))
 
 
 def _encoded(study: _Study, encoding: Encoding, poolings: tuple[str, ...]) -> tuple[dict[str, list[FloatArray]], NDArray[np.intp]]:
     """Return the cells of each window or frame, before they are normalised, for each pooling, and the item of each."""
-    check_vectors(len(study.described) * len(poolings), encoding)
+    count = len(study.described) if study.pieces.sampling else study.described.moments
+    check_vectors(count * len(poolings), encoding)
     found: dict[str, list[FloatArray]] = {pooling: [] for pooling in poolings}
     owners = []
     cells_of = each_of(

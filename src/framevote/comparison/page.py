@@ -7,10 +7,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
+from framevote.comparison.record import PAGE, TABLE
 from framevote.comparison.results import Comparison, Row, told_figure
 from framevote.files import whole_file
 
-PAGE, TABLE = "index.html", "results.csv"
 COLUMNS = (
     "encoder",
     "pooling",
@@ -28,7 +28,7 @@ COLUMNS = (
 )
 
 _DARKEST, _LIGHTEST = (24, 76, 126), (238, 243, 248)  # of the house's blue
-_WHITE_FROM = 0.45  # of the way to the darkest: from there on, letters are white
+_WHITE_FROM = 0.7  # of the way to the darkest: from there on, letters are white
 
 
 def write_study(found: Comparison, folder: Path) -> tuple[Path, Path]:

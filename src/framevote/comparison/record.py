@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from framevote.errors import OutputError, UsageError
-from framevote.files import make_folder
+from framevote.files import check_free, make_folder
 
-NAME = "results.jsonl"
+NAME, PAGE, TABLE = "results.jsonl", "index.html", "results.csv"
 _EDITION = 1  # of what the lines mean
 
 
@@ -21,6 +21,7 @@ class Done:
     Attributes:
         setting: the encoder's text.
         fold: its number.
+        kept: which items could be described, as a digest.
         winners: the class that is named for each held-out item of the fold, in their order.
         length: numbers of a vector.
         learning: seconds that the codebook took.
@@ -30,6 +31,7 @@ class Done:
 
     setting: str
     fold: int
+    kept: str
     winners: tuple[int, ...]
     length: int
     learning: float
@@ -51,6 +53,9 @@ class Record:
         self.path = folder / NAME
         self._first = json.dumps({"edition": _EDITION, **asked}, sort_keys=True)
         lines = [] if overwrite else self._lines()
+        if not lines and not overwrite:
+            for name in (PAGE, TABLE):
+                check_free(folder / name, overwrite=False)
         if lines and lines[0] != self._first:
             told = _difference(lines[0], self._first)
             raise UsageError(f"{folder} holds another study: {told}. Choose another folder, or replace it with --overwrite.")
@@ -65,6 +70,11 @@ class Record:
             return self.path.read_text("utf-8", errors="replace").splitlines() if self.path.exists() else []
         except OSError as error:
             raise OutputError(f"{self.path} cannot be read: {error.strerror}. Choose another folder.") from error
+
+    def has(self, setting: str, fold: int, kept: str, held: int) -> bool:
+        """Return whether a setting is done on a fold of the same items, of which so many are held out."""
+        done = self.done.get((setting, fold))
+        return done is not None and done.kept == kept and len(done.winners) == held
 
     def add(self, done: Done) -> None:
         """Write a line, to the disk itself."""
@@ -85,7 +95,10 @@ def _done(line: str) -> Done | None:
     """Return what a line tells; None where it is torn."""
     try:
         told = json.loads(line)
-        return Done(**{**told, "winners": tuple(told["winners"])})
+        done = Done(**{**told, "winners": tuple(map(int, told["winners"]))})
+        kinds = (type(done.setting), type(done.fold), type(done.kept), type(done.length))
+        costs = (done.learning, done.encoding, done.fitting)
+        return done if kinds == (str, int, str, int) and all(isinstance(cost, int | float) for cost in costs) else None
     except (ValueError, TypeError, KeyError):
         return None
 

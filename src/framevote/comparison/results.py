@@ -141,7 +141,7 @@ def _row(record: Record, setting: Encoder, family: Family, count: int, accuracy:
     done = [record.done[(repr(setting), fold)] for fold in range(count)]
     return Row(
         setting,
-        repr(family.encoder),
+        family.name,
         accuracy,
         behind,
         done[0].length,

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.datasets.items import Item
-from framevote.datasets.looking import frames_of
+from framevote.datasets.looking import frames_of, piece_end
 from framevote.errors import InputError
 from framevote.records import Frame, View
 from framevote.video import open_video, probe
+
+_USUAL_RATE = 25  # frames a second, of a video that does not say
 
 MOST_PIECES = 8
 """Windows of one clip that are learned from, spread evenly over it."""
@@ -59,16 +61,29 @@ def clips_of(item: Item, seconds: float, frames: int, view: View) -> Iterator[Se
         yield [held[place] for place in spread(len(held), frames)]
 
 
-def moving_clips_of(item: Item, seconds: float, view: View) -> Iterator[Sequence[Frame]]:
-    """Yield the windows of a clip, each with all of its frames and their motion.
+def moving_clips_of(item: Item, seconds: float, view: View, lead: int) -> Iterator[Sequence[Frame]]:
+    """Yield the windows of a clip as `moving_frames` does.
 
     Raises:
         InputError: it is a photo, cannot be read, or shows a single frame: nothing moves in it.
     """
+    for piece in pieces_of(item, seconds, 0.0 if item.kind == "photo" else length_of(item)):
+        yield moving_frames(piece, view, lead)
+
+
+def moving_frames(item: Item, view: View, lead: int) -> list[Frame]:
+    """Return all frames of a piece with their motion, and before them up to `lead` that lead in, whose `frames` are 0.
+
+    Raises:
+        InputError: it is a photo, cannot be read, does not lie within the video, or shows a single frame: nothing moves in it.
+    """
     if item.kind == "photo":
-        raise InputError(f"{item.path} is a photo. Expected a video: the model looks at how things move.")
-    for piece in pieces_of(item, seconds, length_of(item)):
-        held = list(open_video(item.path, view).between(piece.start, piece.end))
-        if len(held) < 2:
-            raise InputError(f"{item.path} shows {len(held)} frame where the model looks at motion. Expected at least two.")
-        yield held
+        raise InputError(f"{item.path} is a photo, in which nothing moves. Expected a video: the features look at how things move.")
+    video = open_video(item.path, view)
+    end = piece_end(item, video) if item.start or item.end is not None else None
+    before = lead / float(video.info.frame_rate or _USUAL_RATE)
+    frames = list(video.between(max(item.start - before, 0.0), end))
+    held = [frame if frame.time + frame.duration > item.start else replace(frame, frames=0, duration=0.0) for frame in frames]
+    if (count := sum(frame.frames for frame in held)) < 2:
+        raise InputError(f"{item.path} shows {count or 'no'} frame: nothing moves in it. Expected a video of at least two.")
+    return held

@@ -34,13 +34,14 @@ def frames_of(item: Item, view: View | None = None, most: int = FRAMES) -> Itera
         yield read_photo(item.path, view)
         return
     video = open_video(item.path, view)
-    end = _piece_end(item, video)
+    end = piece_end(item, video)
     step = (end - item.start) / most
     times = [item.start + (number + 0.5) * step for number in range(most)]
     yield from _once(video.at(times)) if step > _FAR else video.shown(times)
 
 
-def _piece_end(item: Item, video: Video) -> float:
+def piece_end(item: Item, video: Video) -> float:
+    """Return when a piece ends; raise InputError where it does not lie within its video."""
     length = video.info.duration or _length(video)
     end = length if item.end is None else min(item.end, length)
     if end <= item.start or (item.end or 0.0) > length + _OVERSHOOT:

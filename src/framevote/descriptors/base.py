@@ -46,7 +46,12 @@ class Extractor(Protocol):
         view: how it wants its frames.
         moving: whether it looks at how consecutive frames differ, and so needs all of a video's frames in their order.
         numbers: D, of a descriptor.
+        lead: how many frames before those that are meant tell what moves in the first of them.
     """
+
+    @property
+    def lead(self) -> int:
+        """How many frames lead in."""
 
     @property
     def view(self) -> View:
@@ -71,10 +76,15 @@ class LocalFeatures(Part, abc.ABC):
     """A kind of local features.
 
     Attributes:
-        moving: see `Extractor`.
+        moving, lead: see `Extractor`.
     """
 
     moving: bool = False
+
+    @property
+    def lead(self) -> int:
+        """How many frames lead in; none where single frames are looked at."""
+        return 0
 
 
 def together(several: Sequence[Descriptors]) -> Descriptors:

@@ -57,6 +57,11 @@ class DISFlow(LocalFeatures):
         return View(self.size, self.size, "letterbox", motion="flow")
 
     @property
+    def lead(self) -> int:
+        """Of a track."""
+        return self.length
+
+    @property
     def numbers(self) -> int:
         """Of a descriptor: cells² × moments × 25."""
         return self._tracks.numbers

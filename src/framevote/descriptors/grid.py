@@ -60,6 +60,11 @@ class GridExtractor:
     view: View
 
     @property
+    def lead(self) -> int:
+        """It looks at single frames."""
+        return 0
+
+    @property
     def moving(self) -> bool:
         """It looks at single frames."""
         return False

@@ -54,6 +54,11 @@ class MotionVectors(LocalFeatures):
         return View(self.size, self.size, "letterbox", motion="vectors")
 
     @property
+    def lead(self) -> int:
+        """Of a track."""
+        return self.length
+
+    @property
     def numbers(self) -> int:
         """Of a descriptor: cells² × moments × 25."""
         return self._tracks.numbers

@@ -86,7 +86,8 @@ class Encoding:
     def cells(self, several: Sequence[Descriptors], poolings: Sequence[str]) -> list[Floats]:
         """Return the same before it is normalised, (S, L / S) for S cells, for each of several poolings of the same codes."""
         count, every = len(several), list[list[Moment]]()
-        for part in parts_of(count, math.lcm(*(level.moments for level in self.pyramid.levels))):
+        # Where there are fewer moments than parts, each by itself: in a coarse level none may count twice.
+        for part in parts_of(count, min(count, math.lcm(*(level.moments for level in self.pyramid.levels)))):
             own = range(*part.indices(count))
             when = np.repeat((np.array(own, np.float32) + 0.5) / count, [len(several[number]) for number in own])
             every.append(self._moments(together(several[part]), np.asarray(when, np.float32), poolings))
@@ -177,7 +178,7 @@ def load_encoding(data: bytes, encoder: Encoder, owner: str) -> Encoding:
     try:
         with np.errstate(all="ignore"):
             return _loaded(data, encoder)
-    except (ValueError, LookupError, TypeError, ArithmeticError, OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, OSError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile) as error:
         raise ModelError(f"The codebook in {owner} cannot be read ({type(error).__name__}: {error}). Train the model again.") from None
 
 

@@ -89,7 +89,8 @@ def pyramid_of(text: str, owner: str = "An encoder") -> Pyramid:
         raise PartError(f"{owner} takes pyramid: levels such as 1x1+2x2 or 1x1x1+1x1x2, joined by +. Received: pyramid={text!r}")
     found = Pyramid(tuple(Level(*map(int, part.split("x"))) for part in parts))
     if found.cells > _MOST_CELLS or found.fine > _MOST_CELLS:
-        raise PartError(f"{owner} takes a pyramid of at most {_MOST_CELLS} cells. Received: pyramid={text!r}, which has {found.cells}.")
+        told = f"{found.cells}" if found.cells > _MOST_CELLS else f"a grid of {found.fine} on which all its levels' edges lie"
+        raise PartError(f"{owner} takes a pyramid of at most {_MOST_CELLS} cells. Received: pyramid={text!r}, which has {told}.")
     return found
 
 

@@ -44,9 +44,18 @@ def _whole(windows: Windows[_Held], encoding: Encoding, sampling: Sampling, ende
     for steps, held, places in windows.whole(ended):
         vectors = []
         for row in places:
-            own = [(place, number) for number, place in enumerate(row.tolist()) if number == 0 or place != row[number - 1]]
+            own = _present(row.tolist())
             vectors.append(encoding.window([held[place].at((number + 0.5) / sampling.frames) for place, number in own]))
         yield steps, np.stack(vectors)
+
+
+def _present(places: list[int]) -> list[tuple[int, int]]:
+    """Return the steps of a window that the video has, each with its number in the window.
+
+    Beyond the video's ends its first and last steps are repeated: of the first the last time is meant, of the others the first.
+    """
+    first = max(number for number, place in enumerate(places) if place == places[0])
+    return [(places[0], first)] + [(place, n) for n, place in enumerate(places) if n > first and place != places[n - 1]]
 
 
 def steps_of(frames: Iterable[Frame], extractor: Extractor, step: float) -> Iterator[tuple[Step, Descriptors]]:

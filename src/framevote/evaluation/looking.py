@@ -85,7 +85,7 @@ def _closed(shares: _Floats, openness: bool) -> _Floats:
 def _clips(item: Item, classifier: Classifier, most: int) -> Iterator[Sequence[Frame]]:
     """Yield what the model answers at once: windows, of a model that sees order, else single frames."""
     if classifier.view.motion:
-        return moving_clips_of(item, classifier.sampling.seconds if classifier.sampling else 0.0, classifier.view)
+        return moving_clips_of(item, classifier.sampling.seconds if classifier.sampling else 0.0, classifier.view, classifier.lead)
     if classifier.sampling:
         return clips_of(item, classifier.sampling.seconds, classifier.sampling.frames, classifier.view)
     return ([frame] for frame in frames_of(item, classifier.view, most))

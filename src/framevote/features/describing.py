@@ -15,13 +15,13 @@ from typing import IO, Any
 import numpy as np
 
 from framevote.datasets import Item, Problem, frames_of
+from framevote.datasets.clips import moving_frames
 from framevote.descriptors import Descriptors, Extractor
 from framevote.errors import InputError, OutputError
 from framevote.features.embedding import Done, digest_of, open_store
 from framevote.records import Frame
-from framevote.video import open_video
 
-_EDITION = 1  # of what is remembered: raise it where the same file gives other descriptors
+_EDITION = 2  # of what is remembered: raise it where the same file gives other descriptors
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,12 @@ class Looking:
         """Return the frames of an item; raise InputError where it cannot be read, or nothing can move in it."""
         if not self.extractor.moving:
             return list(frames_of(item, self.extractor.view, self.frames))
-        if item.kind == "photo":
-            raise InputError(f"{item.path} is a photo, in which nothing moves. Expected a video: the features look at how things move.")
-        frames = list(open_video(item.path, self.extractor.view).between(item.start, item.end))
-        if len(frames) < 2:
-            raise InputError(f"{item.path} shows {len(frames) or 'no'} frame: nothing moves in it. Expected a video of at least two.")
-        return frames
+        return moving_frames(item, self.extractor.view, self.extractor.lead)
 
     def key(self, item: Item, content: str) -> str:
         """Return what decides an item's descriptors, as a digest; empty where the file cannot be read."""
-        looked = "photo" if item.kind == "photo" else f"{item.start!r} {item.end!r} {self.frames}"
+        frames = "all" if self.extractor.moving else self.frames
+        looked = "photo" if item.kind == "photo" else f"{item.start!r} {item.end!r} {frames}"
         told = f"descriptors {_EDITION} {content} {looked} {self.name} {self.extractor.view!r}"
         return hashlib.sha256(told.encode()).hexdigest() if content else ""
 
@@ -64,13 +60,14 @@ class Described:
         problems: of the others.
         computed: how many were computed; the others were remembered.
         numbers: D, of a descriptor.
+        moments: how many all items have together.
     """
 
     def __init__(self, numbers: int) -> None:
         self.numbers = numbers
         self.kept: tuple[int, ...] = ()
         self.problems: tuple[Problem, ...] = ()
-        self.computed = 0
+        self.computed = self.moments = 0
         self._places: dict[int, tuple[int, int]] = {}
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="framevote-")  # noqa: SIM115 - closed with this
 
@@ -84,7 +81,6 @@ class Described:
     def of(self, number: int) -> list[Descriptors]:
         """Return the descriptors of an item by its number among all, moment by moment."""
         start, length = self._places[number]
-        self._file.flush()
         found = unpacked(os.pread(self._file.fileno(), length, start), self.numbers)  # by several threads at once
         if found is None:
             raise InputError("What was computed of the videos has gone from the disk. Free some room for temporary files (TMPDIR).")
@@ -95,12 +91,14 @@ class Described:
         start = self._file.seek(0, 2)
         try:
             self._file.write(packed)
+            self._file.flush()
         except OSError as error:
             raise OutputError(
                 f"What is computed of the videos cannot be kept in {tempfile.gettempdir()}: {error.strerror}. Free some room there, or set "
                 "TMPDIR to another folder."
             ) from error
         self._places[number] = (start, len(packed))
+        self.moments += int(np.frombuffer(packed, np.int32, 1)[0])
 
     def close_list(self, problems: Sequence[Problem], computed: int) -> None:
         """Settle which items there are."""
@@ -118,10 +116,19 @@ def describe_items(items: Sequence[Item], looking: Looking, done: Done | None = 
         done: told how far it is.
         keep: whether to remember.
     """
-    described, problems, ready = Described(looking.extractor.numbers), list[Problem](), 0
-    contents: dict[Path, str] = {}
+    described = Described(looking.extractor.numbers)
+    try:
+        _fill(described, items, looking, done, keep)
+    except BaseException:
+        described.close()
+        raise
+    return described
+
+
+def _fill(described: Described, items: Sequence[Item], looking: Looking, done: Done | None, keep: bool) -> None:
+    """Put the descriptors of items, remembered ones first."""
+    problems, contents, missing = list[Problem](), dict[Path, str](), list[int]()
     with open_store(keep) as store:
-        missing = []
         for number, item in enumerate(items):
             if item.path not in contents:
                 contents[item.path] = digest_of(item.path)
@@ -130,9 +137,7 @@ def describe_items(items: Sequence[Item], looking: Looking, done: Done | None = 
                 missing.append(number)
             else:
                 described.put(number, kept)
-        ready = len(items) - len(missing)
-        for number, found in _computed(items, missing, looking):
-            ready += 1
+        for ready, (number, found) in enumerate(_computed(items, missing, looking), len(items) - len(missing) + 1):
             if isinstance(found, Problem):
                 problems.append(found)
             else:
@@ -143,7 +148,6 @@ def describe_items(items: Sequence[Item], looking: Looking, done: Done | None = 
             if done:
                 done(ready, len(items))
     described.close_list(problems, len(missing) - len(problems))
-    return described
 
 
 def _remembered(store: Any, key: str, numbers: int) -> bytes | None:
@@ -187,7 +191,8 @@ def _computed(items: Sequence[Item], missing: Sequence[int], looking: Looking) -
 
 def _moved(item: Item, looking: Looking) -> list[Descriptors] | Problem:
     try:
-        return list(looking.extractor(looking.frames_of(item)))
+        frames = looking.frames_of(item)
+        return [found for frame, found in zip(frames, looking.extractor(frames), strict=True) if frame.frames]
     except InputError as error:
         return Problem.of(item.path, error)
 

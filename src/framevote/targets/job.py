@@ -109,9 +109,10 @@ def prepared(
     wanted.check_installed()
     file = _found(model, notify)
     if file.encoding:
+        kinds = " and ".join(text.partition("(")[0] for text in (file.card.features, file.card.encoder))
         raise ModelError(
-            f"{file.path.name} is a model of encoded features ({file.card.features}, {file.card.encoder}), which are computed outside of "
-            "networks. Expected a model that is a network alone; label with framevote itself."
+            f"{file.path.name} is a model of encoded features ({kinds}), which are computed outside of networks. Expected a model "
+            "that is a network alone; label with framevote itself."
         )
     check_place(wanted, main, [network.name for network in _networks(file)], overwrite)
     return Export(file, wanted, main, overwrite)

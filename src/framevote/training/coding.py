@@ -147,7 +147,7 @@ def encode_dataset(dataset: Dataset, pieces: Pieces, coding: Coding, looking: Lo
     with closing(describe_items(pieces.items, looking, done)) as described:
         learned = [number for number in described.kept if dataset.items[pieces.owners[number]].side != "test"]
         encoding = learn_encoding(described, learned, coding.encoder, coding.projection, seed)
-        check_vectors(len(described), encoding)
+        check_vectors(len(described) if pieces.sampling else described.moments, encoding)
         vectors, owners = [], []
         for number, own in zip(described.kept, each_of(described, described.kept, vectors_of), strict=True):
             vectors += own
@@ -161,9 +161,10 @@ def encode_dataset(dataset: Dataset, pieces: Pieces, coding: Coding, looking: Lo
 def without_vectors(items: Sequence[Item]) -> str:
     """Return a sentence about videos whose codec has no motion vectors; empty where all have."""
     codecs: dict[str, int] = {}
-    for item in items:
+    paths = dict.fromkeys(item.path for item in items)
+    for path in paths:
         try:
-            info = probe(item.path)
+            info = probe(path)
         except InputError:  # told when it is described
             continue
         if not has_vectors(info):
@@ -171,4 +172,4 @@ def without_vectors(items: Sequence[Item]) -> str:
     if not codecs:
         return ""
     told = " and ".join(f"{count} in {codec}" for codec, count in codecs.items())
-    return f"{sum(codecs.values())} of {len(items)} videos have no motion vectors ({told}): their flow is computed instead, which is slower"
+    return f"{sum(codecs.values())} of {len(paths)} videos have no motion vectors ({told}): their flow is computed instead, which is slower"

@@ -29,7 +29,8 @@ DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_HEAD = "Average()"
 DEFAULT_HEAD_OF_ENCODINGS = "LinearSVM()"
 PIXELS = "Pixels"
-_PACKAGES = {"sklearn": "scikit-learn", "diskcache": "diskcache", "keras": "keras", "tensorflow": "tensorflow-cpu"}
+_PACKAGES = {"sklearn": "scikit-learn", "jinja2": "jinja2", "diskcache": "diskcache"}
+_NETWORK_PACKAGES = {"keras": "keras", "tensorflow": "tensorflow-cpu"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def train(
         _check_coding(coding, part, backbone, fine_tuning)
     else:
         check_window(part, window, fine_tuning)
-    check_packages()
+    check_packages(coding is None or coding.networked)
     if not isinstance(part, Head):
         data = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
         check_dataset(data, frames)
@@ -239,11 +240,11 @@ def check_numbers(frames: int, seed: int) -> None:
         raise UsageError(f"seed is a whole number from 0 to 2³² − 1. Received: {seed!r}")
 
 
-def check_packages() -> None:
-    """Tell of an absent package before the work for which it is needed at the end."""
-    for module, package in _PACKAGES.items():
+def check_packages(networked: bool = True, purpose: str = "Training") -> None:
+    """Tell of an absent package before the work for which it is needed at the end; features of no network need no Keras."""
+    for module, package in (_PACKAGES | (_NETWORK_PACKAGES if networked else {})).items():
         if importlib.util.find_spec(module) is None:
-            raise missing_extra(package, "train", "Training")
+            raise missing_extra(package, "train", purpose)
 
 
 def check_dataset(dataset: Dataset, frames: int) -> None:

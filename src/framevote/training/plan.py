@@ -18,7 +18,7 @@ from framevote.heads import Average, Head, minutes, spanned
 from framevote.model_file import ModelFile
 from framevote.records import Sampling
 from framevote.runtime import Precision, open_runtime
-from framevote.splits import FOLDS, Fold, folds, identical, merged_groups, near_duplicates
+from framevote.splits import FOLDS, Fold, copies, folds, merged_groups, near_duplicates
 from framevote.training.coding import Coded, Coding, encode_dataset, looking_of, pieces_for, without_vectors
 from framevote.training.cross_fitting import Material
 from framevote.training.fine_tuning import FineTuning
@@ -136,13 +136,13 @@ def prepare(plan: Plan, file: ModelFile | None) -> Prepared:
     seen, sampling, encoding = _seen(plan, file)
     dataset = _readable(plan.dataset, seen)
     differing = list[NDArray[np.intp]]()
-    alike = _look_alikes(plan, seen.rows, encoding)
+    alike = _look_alikes(plan, seen.rows, seen.kept, encoding)
     groups = merged_groups([item.group for item in dataset.items], _noted(alike, dataset, differing))
     sides = _sides(dataset, groups, plan.seed)
     material = Material(seen.rows, dataset.targets, dataset.several, plan.seed)
     if isinstance(plan.head, Average):  # others take about a minute
         _tell_time(plan, material, len(sides.folds))
-    leak, contradiction = _leak(dataset, groups), _contradiction(dataset, differing)
+    leak, contradiction = leak_of(dataset, groups), _contradiction(dataset, differing)
     return Prepared(file, dataset, material, groups, sides, leak, contradiction, sampling, encoding=encoding)
 
 
@@ -167,14 +167,14 @@ def _coded(plan: Plan, coding: Coding, file: ModelFile | None) -> Coded:
     return encode_dataset(plan.dataset, pieces, coding, looking, plan.seed, plan.watch.embedded)
 
 
-def _look_alikes(plan: Plan, rows: Rows, encoding: Encoding | None) -> Iterator[NDArray[np.intp]]:
+def _look_alikes(plan: Plan, rows: Rows, kept: Sequence[int], encoding: Encoding | None) -> Iterator[NDArray[np.intp]]:
     """Yield pairs of items that look the same, as far as what is seen of them can tell."""
     if encoding is None:
         # To a network of random weights everything looks the same.
         return near_duplicates(rows.frames) if plan.network.weights else iter(())
     if (plan.coding and plan.coding.features.moving) or encoding.length < _TELLING:
         # All who walk move alike, and few words tell little: only copies are sure.
-        return identical(rows)
+        return copies([plan.dataset.items[number] for number in kept])
     # Products of rows are the same in the space that they span, where vectors are shorter.
     return near_duplicates(Rows(spanned(rows.values)[0].astype(np.float32), rows.owners, rows.items))
 
@@ -230,7 +230,7 @@ def _readable(dataset: Dataset, seen: Embedded) -> Dataset:
 def _sides(dataset: Dataset, groups: NDArray[np.intp], seed: int) -> Sides:
     names = np.array([item.side or "train" for item in dataset.items])
     learned, tested = np.flatnonzero(names != "test"), np.flatnonzero(names == "test")
-    _check_learned(dataset, learned)
+    check_learned(dataset, learned)
     within, own = dataset.take(learned.tolist()), groups[learned]
     validated = names[learned] == "validation"
     if validated.any() and within.targets[~validated].any(axis=0).all():
@@ -241,13 +241,14 @@ def _sides(dataset: Dataset, groups: NDArray[np.intp], seed: int) -> Sides:
     return Sides(learned, tested, found, False, f"{len(found)} folds" + (", by group and without look-alikes across" if parted else ""))
 
 
-def _check_learned(dataset: Dataset, learned: NDArray[np.intp]) -> None:
+def check_learned(dataset: Dataset, learned: NDArray[np.intp]) -> None:
+    """Refuse data whose train side lacks a class."""
     missing = [label for label, seen in zip(dataset.labels, dataset.targets[learned].sum(axis=0).tolist(), strict=True) if not seen]
     if missing:
         raise InputError(f"The class {missing[0]!r} has items to test with but none to learn from. Expected some on the train side.")
 
 
-def _leak(dataset: Dataset, groups: NDArray[np.intp]) -> str:
+def leak_of(dataset: Dataset, groups: NDArray[np.intp]) -> str:
     """Return what is wrong with sides that the data name: groups, or look-alikes, on two of them."""
     sides = np.array([item.side or "train" for item in dataset.items])
     for side in ("test", "validation"):

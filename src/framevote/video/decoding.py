@@ -69,15 +69,20 @@ class Video:
         if not 0 <= start < math.inf or (end is not None and not end > start):
             raise UsageError(f"between takes a start of at least 0 s and an end above it. Received: {start!r}, {end!r}")
         motion = self._motion()
-        scaler = Scaler(self.info, self.view)
+        scaler, before = Scaler(self.info, self.view), None
         for picture in self._from(start, motion):
             if end is not None and picture.time >= end:
                 return
-            within = picture.time + picture.duration > start
-            if within or motion is not None:  # what comes before tells how the first one has moved
-                frame = _frame(picture, scaler, motion)
-            if within:
-                yield frame if start == 0 else replace(frame, index=-1)
+            if picture.time + picture.duration <= start:  # what comes before tells how the first one has moved
+                if motion is not None and motion.exports:
+                    _frame(picture, scaler, motion)
+                before = picture
+                continue
+            if before is not None and motion is not None and not motion.exports:  # of flow, one picture tells it
+                _frame(before, scaler, motion)
+            before = None
+            frame = _frame(picture, scaler, motion)
+            yield frame if start == 0 else replace(frame, index=-1)
 
     def every(self, seconds: float) -> Iterator[Frame]:
         """Yield the first frame of every stretch of `seconds`; each stands for all that are shown until the next one.
