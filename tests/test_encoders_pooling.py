@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from framevote.descriptors import Descriptors
 from framevote.encoders import POOLINGS, BagOfWords, Encoding, FisherVector, Plain, SoftAssignment, normalised, pyramid_of
 from framevote.encoders.pooling import parts_of
+from framevote.encoders.sliding import _present
 from framevote.errors import PartError
 
 PYRAMIDS = ["1x1", "1x1+2x2+4x4", "1x3", "3x1", "2x2+3x3", "1x1x1+1x1x2", "2x1x3+1x1"]
@@ -158,3 +159,20 @@ def test_a_fisher_vectors_words_are_brought_to_length_one_apart():
     fitted = Encoding(encoder, Plain().fit(CODEBOOK), encoder.coder({name: array.astype(np.float32) for name, array in arrays.items()}), 4)
     found = fitted.window([fitted.moment(descriptors(30))]).reshape(2, 8)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("pyramid", ["1x1", "1x1x1+1x1x3+1x1x4", "1x1x5+2x1x2"])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13])
+@pytest.mark.parametrize("pooling", ["sum", "average", "max"])
+def test_a_window_is_the_same_by_its_descriptors_and_by_its_moments(pyramid, count, pooling):
+    random = np.random.default_rng(count)
+    several = [Descriptors(random.normal(size=(n, 4)), random.uniform(size=(n, 2))) for n in random.integers(0, 6, count)]
+    part = BagOfWords(words=6, pooling=pooling, normalisation="none", pyramid=pyramid)
+    np.testing.assert_allclose(encoding(part).vector(several), vector(part, several), atol=1e-6)
+
+
+def test_at_a_videos_ends_the_steps_that_there_are_keep_their_times():
+    assert _present([0, 0, 0, 0, 0, 1, 2]) == [(0, 4), (1, 5), (2, 6)]
+    assert _present([3, 4, 5, 5, 5]) == [(3, 0), (4, 1), (5, 2)]
+    assert _present([7, 7, 7]) == [(7, 2)]
+    assert _present([1, 2, 3]) == [(1, 0), (2, 1), (3, 2)]

@@ -17,7 +17,7 @@ from framevote.classifier import backbone_file
 from framevote.comparison.grid import NORMALISATIONS, Family, families
 from framevote.comparison.record import Done, Record
 from framevote.comparison.results import Comparison, summed_up
-from framevote.datasets import FRAMES, Dataset, Problem, read_dataset
+from framevote.datasets import FRAMES, Dataset, Item, Problem, read_dataset
 from framevote.descriptors import Grid, LocalFeatures
 from framevote.encoders import Encoder, Encoding, Projection, normalised
 from framevote.errors import InputError, PartError, UsageError
@@ -182,7 +182,7 @@ def _looked(
 
 def _asked(dataset: Dataset, looking: Looking, pieces: Pieces, projection: str, head: Head, seed: int) -> dict[str, Any]:
     """Return all that decides a setting's result but the setting itself."""
-    told = "\n".join(f"{item!r} {_state(item.path)}" for item in dataset.items)
+    told = "\n".join(_named(item) for item in dataset.items)
     return {
         "data": f"{len(dataset.items)} items, {hashlib.sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}",
         "features": looking.name,
@@ -194,12 +194,15 @@ def _asked(dataset: Dataset, looking: Looking, pieces: Pieces, projection: str, 
     }
 
 
-def _state(path: Path) -> str:
-    """Return a file's size and time, by which a change of it is noticed."""
+def _named(item: Item) -> str:
+    """Return an item as a text, however its path was typed, with its file's size and time, by which a change of it is noticed."""
+    path = item.path.resolve()
+    group = "" if item.group == str(item.path) else item.group
     try:
-        return f"{path.stat().st_size} {path.stat().st_mtime_ns}"
+        state = f"{path.stat().st_size} {path.stat().st_mtime_ns}"
     except OSError:
-        return ""
+        state = ""
+    return f"{path} {item.labels} {item.start} {item.end} {group} {item.side} {state}"
 
 
 def _kept(dataset: Dataset, pieces: Pieces, described: Described) -> tuple[Dataset, NDArray[np.intp]]:
