@@ -105,7 +105,9 @@ def test_training_tells_what_it_found(home):
     found = re.search(r"Accuracy on 42 items that were held out: ([\d.]+) %", told)
     assert float(found[1]) > 70  # of three classes
     assert "A random split would have shown" in told
-    assert re.search(r"Accuracy on 12 items .*by group", _of(said, "train signs/").stdout)
+    assert re.search(r"Accuracy on 12 items .*by group", _of(said, "train signs/", "TemporalConv").stdout)
+    assert re.search(r"Accuracy on 12 items .*by group", _of(said, "train signs/", "MotionVectors").stdout)
+    assert "Best: " in _of(said, "compare").stdout
     assert "The frozen backbone has" in _of(said, "--fine-tune").stdout
 
 
