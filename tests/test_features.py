@@ -99,8 +99,8 @@ def test_another_model_has_its_own(items, model, tmp_path):
 
 def test_a_video_of_many_pieces_is_read_once_to_know_it(items, model, monkeypatch):
     read: list[Path] = []
-    digest = features.embedding._digest
-    monkeypatch.setattr(features.embedding, "_digest", lambda path: read.append(path) or digest(path))
+    digest = features.embedding.digest_of
+    monkeypatch.setattr(features.embedding, "digest_of", lambda path: read.append(path) or digest(path))
     embed_items(items, model)
     assert len(read) == 13  # twelve photos and a video
 
