@@ -131,7 +131,7 @@ def compare(
     assert coding is not None
     if backbone is not None and not coding.networked:
         raise UsageError(f"{coding.features} comes from no network. Leave --backbone out, or take --features Grid().")
-    check_packages(coding.networked, "Comparing")
+    check_packages(coding.networked, "Comparing", {"jinja2": "jinja2"})
     if not isinstance(data, Dataset):
         _check_apart(Path(data), Path(output))
     dataset = data if isinstance(data, Dataset) else read_dataset(data, layout, group_by)
@@ -273,7 +273,7 @@ def _judged(
 ) -> tuple[float, tuple[int, ...]]:
     """Return the seconds that the head took to learn one setting, and the class that it names for each held-out item."""
     vectors = np.stack([normalised(each, setting.normalisation, encoding.coder.block).ravel() for each in cells])
-    rows = Rows(vectors, *_in_order(owners))
+    rows = Rows(vectors, owners, len(study.dataset.items))
     train, held = (rows.of(side) for side in fold)
     began = time.monotonic()
     targets, weights = study.dataset.targets[rows.owners[train]], rows.weights[train]
@@ -283,7 +283,3 @@ def _judged(
     sums = np.zeros((len(study.dataset.items), said.shape[1]))
     np.add.at(sums, rows.owners[held], said)
     return took, tuple(sums[fold[1]].argmax(axis=1).tolist())
-
-
-def _in_order(owners: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
-    return owners, int(owners.max()) + 1

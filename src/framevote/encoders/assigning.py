@@ -22,7 +22,6 @@ class CodeCoder(Coder):
 
     Attributes:
         codebook: float32 (K, D).
-        length: numbers of a code.
     """
 
     def __init__(self, codebook: Floats) -> None:

@@ -1,7 +1,7 @@
 """An encoding at work on a video: the vector of a window that slides along its steps."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +12,8 @@ from framevote.encoders.pooling import Floats, Moment
 from framevote.records import Frame, Sampling
 from framevote.sequences import Step, Stepper, Windows
 
+_Held = Callable[[float], Moment]
+
 
 def sliding(frames: Iterable[Frame], extractor: Extractor, encoding: Encoding, sampling: Sampling) -> Iterator[tuple[list[Step], Floats]]:
     """Yield the steps of a video in blocks, each with the vector of its window: (B, L).
@@ -21,23 +23,17 @@ def sliding(frames: Iterable[Frame], extractor: Extractor, encoding: Encoding, s
     """
     windows: Windows[_Held] = Windows(sampling)
     for step, descriptors in steps_of(frames, extractor, sampling.step):
-        windows.add(step, _Held(descriptors, encoding))
+        windows.add(step, _held(descriptors, encoding))
         yield from _whole(windows, encoding, sampling, ended=False)
     yield from _whole(windows, encoding, sampling, ended=True)
 
 
-class _Held:
-    """The descriptors of a step, encoded once for each place in the window that counts."""
-
-    def __init__(self, descriptors: Descriptors, encoding: Encoding) -> None:
-        self._told = encoding.encoder.moment > 0
-        self._at = lru_cache(lambda when: encoding.moment(descriptors, when))
-        if not self._told:  # the descriptors are not needed again
-            moment = encoding.moment(descriptors)
-            self._at = lru_cache(lambda when: moment)
-
-    def at(self, when: float) -> Moment:
-        return self._at(when if self._told else 0.5)
+def _held(descriptors: Descriptors, encoding: Encoding) -> _Held:
+    """Return what gives a step's moment by its place in the window; where that does not count, the descriptors are not kept."""
+    if encoding.encoder.moment > 0:
+        return lru_cache(lambda when: encoding.moment(descriptors, when))
+    moment = encoding.moment(descriptors)
+    return lambda when: moment
 
 
 def _whole(windows: Windows[_Held], encoding: Encoding, sampling: Sampling, ended: bool) -> Iterator[tuple[list[Step], Floats]]:
@@ -45,7 +41,7 @@ def _whole(windows: Windows[_Held], encoding: Encoding, sampling: Sampling, ende
         vectors = []
         for row in places:
             own = _present(row.tolist())
-            vectors.append(encoding.window([held[place].at((number + 0.5) / sampling.frames) for place, number in own]))
+            vectors.append(encoding.window([held[place]((number + 0.5) / sampling.frames) for place, number in own]))
         yield steps, np.stack(vectors)
 
 

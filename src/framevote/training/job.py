@@ -3,6 +3,7 @@
 import importlib.util
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +30,8 @@ DEFAULT_BACKBONE = "efficientnet_lite0"
 DEFAULT_HEAD = "Average()"
 DEFAULT_HEAD_OF_ENCODINGS = "LinearSVM()"
 PIXELS = "Pixels"
-_PACKAGES = {"sklearn": "scikit-learn", "jinja2": "jinja2", "diskcache": "diskcache"}
+_PACKAGES = {"sklearn": "scikit-learn", "diskcache": "diskcache"}
+_NOTHING_BESIDE: Mapping[str, str] = {}
 _NETWORK_PACKAGES = {"keras": "keras", "tensorflow": "tensorflow-cpu"}
 
 
@@ -240,9 +242,9 @@ def check_numbers(frames: int, seed: int) -> None:
         raise UsageError(f"seed is a whole number from 0 to 2³² − 1. Received: {seed!r}")
 
 
-def check_packages(networked: bool = True, purpose: str = "Training") -> None:
+def check_packages(networked: bool = True, purpose: str = "Training", beside: Mapping[str, str] = _NOTHING_BESIDE) -> None:
     """Tell of an absent package before the work for which it is needed at the end; features of no network need no Keras."""
-    for module, package in (_PACKAGES | (_NETWORK_PACKAGES if networked else {})).items():
+    for module, package in {**_PACKAGES, **(_NETWORK_PACKAGES if networked else {}), **beside}.items():
         if importlib.util.find_spec(module) is None:
             raise missing_extra(package, "train", purpose)
 
