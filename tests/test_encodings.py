@@ -174,6 +174,7 @@ def test_the_command_trains_tells_and_labels(tmp_path, clips):
 WRONG = {
     "a temporal head": ({"head": "LSTM()"}, "one vector of each window. Expected the head LinearSVM() or Average(). Received: LSTM()"),
     "a backbone that has no part": ({"backbone": "AlexNet"}, "comes from no network. Leave --backbone out"),
+    "bf16 of what has no network": ({"precision": "bf16"}, "is computed in f32. Leave --precision out"),
     "a projection alone": ({"features": None, "encoder": None, "projection": "PCA()"}, "give an encoder too"),
     "no words": ({"encoder": "LLC(words=0)"}, "words: a whole number from 1 to 65536. Received: words=0"),
     "features that are a head": ({"features": "Average()"}, "There is no features named 'Average'"),

@@ -23,12 +23,13 @@ from framevote.encoders import Encoder, Encoding, Projection, normalised
 from framevote.errors import InputError, PartError, UsageError
 from framevote.features import Described, Looking, Rows, check_vectors, describe_items, each_of, learn_encoding
 from framevote.heads import Head, LinearSVM
+from framevote.model_file import ModelFile
 from framevote.parts import build, spelled
 from framevote.records import FloatArray
 from framevote.runtime import Precision
 from framevote.splits import FOLDS, Fold, copies, folds, merged_groups
 from framevote.training import Watch
-from framevote.training.coding import Coding, Pieces, coding_of, looking_of, pieces_for, without_vectors
+from framevote.training.coding import Coding, Pieces, check_network, coding_of, looked_at
 from framevote.training.job import backbone_for, check_dataset, check_numbers, check_packages
 from framevote.training.plan import check_learned, leak_of
 
@@ -129,8 +130,7 @@ def compare(
     grid, judge = families(encoders, normalisations, pyramid), _judge(head)
     coding = coding_of(features, projection, grid[0].encoder)
     assert coding is not None
-    if backbone is not None and not coding.networked:
-        raise UsageError(f"{coding.features} comes from no network. Leave --backbone out, or take --features Grid().")
+    check_network(coding, backbone, precision)
     check_packages(coding.networked, "Comparing", {"jinja2": "jinja2"})
     if not isinstance(data, Dataset):
         _check_apart(Path(data), Path(output))
@@ -138,7 +138,7 @@ def compare(
     check_dataset(dataset, frames)
     if dataset.several:
         raise InputError("Encodings are compared on items that have one label each. Received: items with several, or with none.")
-    looking, pieces = _looked(coding, dataset, backbone, frames, window, precision, watch)
+    looking, pieces = looked_at(dataset, coding, _below(coding, backbone, watch), frames, window, precision, watch.notify)
     record = Record(
         Path(output), _asked(dataset, looking, pieces, "" if projection is None else spelled(coding.projection), judge, seed), overwrite
     )
@@ -167,17 +167,11 @@ def _judge(head: str | Head) -> Head:
     return part
 
 
-def _looked(
-    coding: Coding, dataset: Dataset, backbone: str | Backbone | None, frames: int, window: float | None, precision: Precision, watch: Watch
-) -> tuple[Looking, Pieces]:
-    file = None
-    if isinstance(coding.features, Grid):
-        file = backbone_file(backbone_for(DEFAULT_HEAD, backbone).by_region(coding.features.cells), watch.notify)
-    looking = looking_of(coding, file, frames, precision)
-    pieces = pieces_for(dataset, looking.extractor.moving, frames, window, coding.features)
-    if looking.extractor.view.motion == "vectors" and (told := without_vectors(dataset.items)):
-        watch.notify(told)
-    return (replace(looking, frames=pieces.sampling.frames) if pieces.sampling else looking), pieces
+def _below(coding: Coding, backbone: str | Backbone | None, watch: Watch) -> ModelFile | None:
+    """Return the backbone whose grid is taken; None where features come from none."""
+    if not isinstance(coding.features, Grid):
+        return None
+    return backbone_file(backbone_for(DEFAULT_HEAD, backbone).by_region(coding.features.cells), watch.notify)
 
 
 def _asked(dataset: Dataset, looking: Looking, pieces: Pieces, projection: str, head: Head, seed: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Encodings: what a training call asks for, and the data encoded for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,19 +62,25 @@ def coding_of(features: str | LocalFeatures | None, projection: str | Projection
     )
 
 
+def check_network(coding: Coding, backbone: object, precision: Precision) -> None:
+    """Refuse what is meant for a network where features come from none.
+
+    Raises:
+        UsageError: a backbone, or bf16.
+    """
+    if coding.networked:
+        return
+    if backbone is not None:
+        raise UsageError(f"{coding.features} comes from no network. Leave --backbone out, or take --features Grid().")
+    if precision == "bf16":
+        raise UsageError(f"{coding.features} comes from no network, and is computed in f32. Leave --precision out.")
+
+
 def _part(kind: str, spec: object, base: type[Any]) -> Any:
     part = build(kind, spec)
     if not isinstance(part, base):
         raise PartError(f"Expected {kind} as an object or as text; `framevote parts {kind}` lists them. Received: {spec!r}")
     return part
-
-
-def looking_of(coding: Coding, file: ModelFile | None, frames: int, precision: Precision) -> Looking:
-    """Return how items are looked at; `file` is the backbone's, where the features come from one."""
-    runtime = open_runtime(file, precision) if file else None
-    extractor: Extractor = open_extractor(coding.features, runtime, file.card.view if file else None)
-    below = f" {file.fingerprint} {runtime.precision}" if file and runtime else ""
-    return Looking(extractor, f"{spelled(coding.features)}{below}", frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +102,40 @@ class Pieces:
         return [several] if self.sampling else [[each] for each in several]
 
 
-def pieces_for(dataset: Dataset, moving: bool, frames: int, window: float | None, features: object) -> Pieces:
+def looked_at(
+    dataset: Dataset,
+    coding: Coding,
+    file: ModelFile | None,
+    frames: int,
+    window: float | None,
+    precision: Precision,
+    notify: Callable[[str], None],
+) -> tuple[Looking, Pieces]:
+    """Return how the items of a data set are looked at, and in what pieces; `file` is the backbone's, where features come from one.
+
+    Raises:
+        InputError: photos for features that look at motion.
+        UsageError: a window, and photos that have none.
+    """
+    looking = _looking(coding, file, frames, precision)
+    pieces = _pieces(dataset, looking.extractor.moving, frames, window, coding.features)
+    if pieces.sampling:
+        looking = replace(looking, frames=pieces.sampling.frames)
+        notify(f"Windows of {pieces.sampling.frames} frames in {pieces.sampling.seconds:.2g} s")
+    if looking.extractor.view.motion == "vectors" and (told := _without_vectors(dataset.items)):
+        notify(told)
+    return looking, pieces
+
+
+def _looking(coding: Coding, file: ModelFile | None, frames: int, precision: Precision) -> Looking:
+    """Return how items are looked at; `file` is the backbone's, where the features come from one."""
+    runtime = open_runtime(file, precision) if file else None
+    extractor: Extractor = open_extractor(coding.features, runtime, file.card.view if file else None)
+    below = f" {file.fingerprint} {runtime.precision}" if file and runtime else ""
+    return Looking(extractor, f"{spelled(coding.features)}{below}", frames)
+
+
+def _pieces(dataset: Dataset, moving: bool, frames: int, window: float | None, features: object) -> Pieces:
     """Return the windows of a data set of clips; where there are photos among the items, the items as they are, frame by frame.
 
     Raises:
@@ -158,7 +197,7 @@ def encode_dataset(dataset: Dataset, pieces: Pieces, coding: Coding, looking: Lo
     return Coded(Embedded(rows, tuple(kept.tolist()), problems, described.computed), encoding, pieces.sampling)
 
 
-def without_vectors(items: Sequence[Item]) -> str:
+def _without_vectors(items: Sequence[Item]) -> str:
     """Return a sentence about videos whose codec has no motion vectors; empty where all have."""
     codecs: dict[str, int] = {}
     paths = dict.fromkeys(item.path for item in items)

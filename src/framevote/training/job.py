@@ -20,7 +20,7 @@ from framevote.heads import Head, R2Plus1D, check_size
 from framevote.model_file import SUFFIX, Card, read_model_file
 from framevote.parts import build
 from framevote.runtime import Precision
-from framevote.training.coding import Coding, coding_of
+from framevote.training.coding import Coding, check_network, coding_of
 from framevote.training.fine_tuning import FineTuning
 from framevote.training.frozen import train_frozen
 from framevote.training.plan import Plan, Watch, prepare
@@ -137,7 +137,7 @@ def train(
     part, why = head if callable(head) and not isinstance(head, Head) else _head(head), ""
     check_numbers(frames, seed)
     if coding:
-        _check_coding(coding, part, backbone, fine_tuning)
+        _check_coding(coding, part, backbone, fine_tuning, precision)
     else:
         check_window(part, window, fine_tuning)
     check_packages(coding is None or coding.networked)
@@ -174,15 +174,16 @@ def _below(coding: Coding | None, head: Head, backbone: str | Backbone | None) -
     return backbone_for(head, backbone).by_region(coding.features.cells) if isinstance(coding.features, Grid) else None
 
 
-def _check_coding(coding: Coding, head: Head | Choose, backbone: str | Backbone | None, fine_tuning: FineTuning | None) -> None:
+def _check_coding(
+    coding: Coding, head: Head | Choose, backbone: str | Backbone | None, fine_tuning: FineTuning | None, precision: Precision
+) -> None:
     """Refuse what does not go with an encoding."""
     if not isinstance(head, Head) or head.temporal:
         told = f"{head}" if isinstance(head, Head) else "a head that the data choose"
         raise UsageError(f"An encoding gives one vector of each window. Expected the head LinearSVM() or Average(). Received: {told}.")
     if fine_tuning:
         raise UsageError("An encoding stands on a backbone as it is. Leave --fine-tune out, or --encoder and --features.")
-    if backbone is not None and not coding.networked:
-        raise UsageError(f"{coding.features} comes from no network. Leave --backbone out, or take --features Grid().")
+    check_network(coding, backbone, precision)
 
 
 def _head(head: str | Head) -> Head:

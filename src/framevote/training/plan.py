@@ -1,7 +1,7 @@
 """What training was asked for, and the data made ready for it: embedded once, grouped, and put on their sides."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from framevote.model_file import ModelFile
 from framevote.records import Sampling
 from framevote.runtime import Precision, open_runtime
 from framevote.splits import FOLDS, Fold, copies, folds, merged_groups, near_duplicates
-from framevote.training.coding import Coded, Coding, encode_dataset, looking_of, pieces_for, without_vectors
+from framevote.training.coding import Coded, Coding, encode_dataset, looked_at
 from framevote.training.cross_fitting import Material
 from framevote.training.fine_tuning import FineTuning
 from framevote.training.learning import Progress
@@ -157,13 +157,7 @@ def _seen(plan: Plan, file: ModelFile | None) -> tuple[Embedded, Sampling | None
 
 
 def _coded(plan: Plan, coding: Coding, file: ModelFile | None) -> Coded:
-    looking = looking_of(coding, file, plan.frames, plan.precision)
-    pieces = pieces_for(plan.dataset, looking.extractor.moving, plan.frames, plan.window, coding.features)
-    if pieces.sampling:
-        looking = replace(looking, frames=pieces.sampling.frames)
-        plan.watch.notify(f"Windows of {pieces.sampling.frames} frames in {pieces.sampling.seconds:.2g} s")
-    if looking.extractor.view.motion == "vectors" and (told := without_vectors(plan.dataset.items)):
-        plan.watch.notify(told)
+    looking, pieces = looked_at(plan.dataset, coding, file, plan.frames, plan.window, plan.precision, plan.watch.notify)
     return encode_dataset(plan.dataset, pieces, coding, looking, plan.seed, plan.watch.embedded)
 
 
