@@ -1,12 +1,10 @@
 """Motion features from optical flow."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from framevote.descriptors.base import Descriptors, LocalFeatures
-from framevote.descriptors.tracks import Tracks, check_numbers
-from framevote.records import Frame, View
+from framevote.descriptors.tracks import TrackFeatures, Tracks, check_numbers
+from framevote.records import View
 
 # Blocks of the flow that its histograms are summed up in: so fine that places a spacing apart see different ones.
 _BLOCK = 4
@@ -17,7 +15,7 @@ _LEAST = 0.005
 
 @final
 @dataclass(frozen=True, repr=False)
-class DISFlow(LocalFeatures):
+class DISFlow(TrackFeatures):
     """Histograms of flow and of motion boundaries along short dense tracks, from optical flow by OpenCV.
 
     Wang et al., "Dense trajectories and motion boundary descriptors for action recognition", IJCV 2013 (`framevote.descriptors.tracks`);
@@ -46,8 +44,6 @@ class DISFlow(LocalFeatures):
     moments: int = 3
     still: float = 0.1
 
-    moving = True
-
     def __post_init__(self) -> None:
         check_numbers(self, size=(16, 2048), spacing=(1, 512), length=(1, 64), step=(1, 64), cells=(1, 8), cell=(1, 64), moments=(1, 64))
 
@@ -57,19 +53,6 @@ class DISFlow(LocalFeatures):
         return View(self.size, self.size, "letterbox", motion="flow")
 
     @property
-    def lead(self) -> int:
-        """Of a track."""
-        return self.length
-
-    @property
-    def numbers(self) -> int:
-        """Of a descriptor: cells² × moments × 25."""
-        return self._tracks.numbers
-
-    def __call__(self, frames: Iterable[Frame]) -> Iterator[Descriptors]:
-        """Yield for each frame the descriptors of the tracks that end at it."""
-        return self._tracks(frames)
-
-    @property
-    def _tracks(self) -> Tracks:
+    def tracks(self) -> Tracks:
+        """How its places are followed and described."""
         return Tracks(self.length, self.step, self.spacing, _BLOCK, self.cell, self.cells, self.moments, _LEAST * self.size, self.still)

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framevote.descriptors.base import Descriptors, LocalFeatures
-from framevote.errors import PartError, missing_extra
+from framevote.errors import PartError
 from framevote.records import Frame, View
+from framevote.video import load_opencv
 
 _NUMBERS = 128
 _CELLS = 4  # a descriptor is 4 × 4 cells
@@ -66,7 +67,7 @@ class DenseSIFT(LocalFeatures):
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Descriptors]:
         """Yield the descriptors of each frame."""
-        cv2 = _opencv()
+        cv2 = load_opencv("Dense SIFT")
         sift, points = cv2.SIFT_create(), self._grid()
         places = np.array([(x + 0.5, y + 0.5) for x, y, _ in points], np.float32) / np.float32(self.size)
         keypoints = [cv2.KeyPoint(x, y, size, 0.0) for x, y, size in points]
@@ -90,11 +91,3 @@ def of_length_one(values: NDArray[np.float32], root: bool) -> NDArray[np.float32
     sums = values.sum(axis=1, keepdims=True) if root else np.linalg.norm(values, axis=1, keepdims=True)
     shares = values / np.maximum(sums, _FLAT)
     return np.asarray(np.sqrt(shares) if root else shares, np.float32)
-
-
-def _opencv() -> Any:
-    try:
-        import cv2  # noqa: PLC0415 - an optional package, and heavy
-    except ImportError as error:
-        raise missing_extra("opencv-python-headless", "encoders", "Dense SIFT") from error
-    return cv2

@@ -11,6 +11,7 @@ Sets of tracks may overlap: of clips of 1 to 6 s at 6 frames/s, tracks of two fr
 apart than tracks one after another.
 """
 
+import abc
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framevote.descriptors.base import Descriptors
+from framevote.descriptors.base import Descriptors, LocalFeatures
 from framevote.errors import PartError, UsageError
 from framevote.parts import Part
 from framevote.records import Frame
@@ -106,6 +107,31 @@ class Tracks:
 
     def _none(self) -> Descriptors:
         return Descriptors(np.zeros((0, self.numbers), np.float32), np.zeros((0, 2), np.float32))
+
+
+class TrackFeatures(LocalFeatures, abc.ABC):
+    """Local features that describe motion along tracks."""
+
+    moving = True
+
+    @property
+    @abc.abstractmethod
+    def tracks(self) -> Tracks:
+        """How its places are followed and described."""
+
+    @property
+    def lead(self) -> int:
+        """Of a track."""
+        return self.tracks.length
+
+    @property
+    def numbers(self) -> int:
+        """Of a descriptor: cells² × moments × 25."""
+        return self.tracks.numbers
+
+    def __call__(self, frames: Iterable[Frame]) -> Iterator[Descriptors]:
+        """Yield for each frame the descriptors of the tracks that end at it."""
+        return self.tracks(frames)
 
 
 def check_numbers(part: Part, **bounds: tuple[int, int]) -> None:

@@ -1,12 +1,10 @@
 """Motion features from the codec's own vectors."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
-from framevote.descriptors.base import Descriptors, LocalFeatures
-from framevote.descriptors.tracks import Tracks, check_numbers
-from framevote.records import Frame, View
+from framevote.descriptors.tracks import TrackFeatures, Tracks, check_numbers
+from framevote.records import View
 
 # Shares of the grid's side a frame below which nothing counts as moving.
 _LEAST = 0.005
@@ -14,7 +12,7 @@ _LEAST = 0.005
 
 @final
 @dataclass(frozen=True, repr=False)
-class MotionVectors(LocalFeatures):
+class MotionVectors(TrackFeatures):
     """Histograms of motion and of its boundaries along short dense tracks, from the motion vectors that a codec stores anyway.
 
     Kantorov and Laptev, "Efficient feature extraction, encoding and classification for action recognition", CVPR 2014. A video whose codec
@@ -43,8 +41,6 @@ class MotionVectors(LocalFeatures):
     moments: int = 2
     still: float = 0.02
 
-    moving = True
-
     def __post_init__(self) -> None:
         check_numbers(self, size=(4, 512), spacing=(1, 512), length=(1, 64), step=(1, 64), cells=(1, 8), cell=(1, 64), moments=(1, 64))
 
@@ -54,19 +50,6 @@ class MotionVectors(LocalFeatures):
         return View(self.size, self.size, "letterbox", motion="vectors")
 
     @property
-    def lead(self) -> int:
-        """Of a track."""
-        return self.length
-
-    @property
-    def numbers(self) -> int:
-        """Of a descriptor: cells² × moments × 25."""
-        return self._tracks.numbers
-
-    def __call__(self, frames: Iterable[Frame]) -> Iterator[Descriptors]:
-        """Yield for each frame the descriptors of the tracks that end at it."""
-        return self._tracks(frames)
-
-    @property
-    def _tracks(self) -> Tracks:
+    def tracks(self) -> Tracks:
+        """How its places are followed and described."""
         return Tracks(self.length, self.step, self.spacing, 1, self.cell, self.cells, self.moments, _LEAST * self.size, self.still)

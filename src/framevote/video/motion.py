@@ -223,7 +223,7 @@ class Flow(Motion):
     """
 
     def __init__(self, info: VideoInfo, view: View) -> None:
-        self._cv2 = _load_opencv()
+        self._cv2 = load_opencv("Optical flow")
         self._search = self._cv2.DISOpticalFlow.create(self._cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._view = view
         self._finer = max(min(_FINER, max(info.width // view.width, info.height // view.height)), 1) if view.motion == "vectors" else 1
@@ -253,9 +253,10 @@ class Flow(Motion):
         return grey
 
 
-def _load_opencv() -> Any:
+def load_opencv(purpose: str) -> Any:
+    """Return the module `cv2`; raise MissingExtra with its purpose where OpenCV is not installed."""
     try:
         import cv2  # noqa: PLC0415 - heavy
     except ImportError:
-        raise missing_extra("opencv-python-headless", "encoders", "Optical flow") from None
+        raise missing_extra("opencv-python-headless", "encoders", purpose) from None
     return cv2
