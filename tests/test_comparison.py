@@ -13,6 +13,7 @@ from pathlib import Path
 import made_motion
 import numpy as np
 import pytest
+from made_stripes import striped_photos
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -41,15 +42,7 @@ def _cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
     """Stripes that lie or stand, on a train and a test side."""
-    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    for number in range(10):
-        wave = np.sin(np.arange(64) * random.uniform(0.4, 0.7) + random.uniform(0, 6)) * 60 + 128
-        lying = np.repeat(wave[:, None], 64, axis=1) + random.normal(0, 8, (64, 64))
-        for name, picture in (("lying", lying), ("standing", lying.T)):
-            place = folder / ("train" if number < 6 else "test") / name
-            place.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).convert("RGB").save(place / f"{number}.png")
-    return folder
+    return striped_photos(tmp_path_factory.mktemp("photos"), 10, lambda number: "train" if number < 6 else "test")
 
 
 def test_every_encoder_with_every_pooling_and_normalisation_is_in_the_grid():

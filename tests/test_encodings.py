@@ -11,6 +11,7 @@ import made_motion
 import made_training
 import numpy as np
 import pytest
+from made_stripes import striped_photos
 from made_training import class_folders, tiny
 from PIL import Image
 from typer.testing import CliRunner
@@ -45,14 +46,7 @@ def _cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:
     """Stripes that lie, and stripes that stand."""
-    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    for number in range(8):
-        wave = np.sin(np.arange(64) * random.uniform(0.4, 0.7) + random.uniform(0, 6)) * 60 + 128
-        lying = np.repeat(wave[:, None], 64, axis=1) + random.normal(0, 8, (64, 64))
-        for name, picture in (("lying", lying), ("standing", lying.T)):
-            (folder / name).mkdir(exist_ok=True)
-            Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).convert("RGB").save(folder / name / f"{number}.png")
-    return folder
+    return striped_photos(tmp_path_factory.mktemp("photos"), 8)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
-"""The engines below, loaded on first use: OpenVINO without its telemetry, Keras without TensorFlow's chatter."""
+"""The engines below, loaded on first use: OpenVINO without its telemetry, Keras without TensorFlow's chatter, scikit-learn quietly."""
 
 import importlib.util
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -94,3 +95,12 @@ def _unheard() -> Iterator[None]:
         os.dup2(kept, _STDERR)
         os.close(kept)
         os.close(nowhere)
+
+
+def fitted(model: Any, *given: Any, **more: Any) -> None:
+    """Fit one of scikit-learn's models; that it stopped before the last digit was settled, or found fewer clusters, is no news."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(*given, **more)

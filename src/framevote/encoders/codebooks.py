@@ -1,6 +1,5 @@
 """Codebooks, learned from a bounded sample of descriptors: k-means, a diagonal Gaussian mixture, a sparse dictionary."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from framevote.encoders.lasso import sparse_codes
 from framevote.encoders.nearest import blocks
 from framevote.encoders.pooling import Floats
+from framevote.engine import fitted
 
 _BATCH = 4096
 _ROUNDS = 100  # of k-means, at most: mini-batches over the sample
@@ -30,7 +30,7 @@ def k_means(sample: Floats, words: int, seed: int) -> Floats:
     from sklearn.cluster import MiniBatchKMeans  # noqa: PLC0415 - heavy
 
     model = MiniBatchKMeans(words, batch_size=_BATCH, max_iter=_ROUNDS, n_init=1, random_state=seed, reassignment_ratio=0.0)
-    _quietly(model, sample)
+    fitted(model, sample)
     return np.asarray(model.cluster_centers_, np.float32)
 
 
@@ -48,7 +48,7 @@ def mixture(sample: Floats, words: int, seed: int) -> Mixture:
         init_params="random_from_data",
         random_state=seed,
     )
-    _quietly(model, sample)
+    fitted(model, sample)
     told = (model.weights_, model.means_, np.sqrt(model.covariances_))
     return Mixture(*(np.asarray(array, np.float32) for array in told))
 
@@ -92,12 +92,3 @@ def _moved(
             atoms[number] += (seen[number] - used[number] @ atoms) / used[number, number]
         length = float(np.linalg.norm(atoms[number]))
         atoms[number] /= max(length, _TINY)
-
-
-def _quietly(model: object, sample: Floats) -> None:
-    """Fit; that fewer clusters were found than asked for, or that the last digit is not settled, is no news to a user."""
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(sample)  # type: ignore[attr-defined]

@@ -1,7 +1,6 @@
 """The average head: a logistic classifier of single frames, whose answers the vote averages over time."""
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.assembly import Top
+from framevote.engine import fitted
 from framevote.errors import InputError, PartError
 from framevote.heads.base import Head
 from framevote.records import FloatArray
@@ -122,7 +122,7 @@ def _softmax(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArray
         level[seen] = 0.0
         return full, level
     model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE)
-    quietly(model, scaled, targets.argmax(axis=1), weights)
+    fitted(model, scaled, targets.argmax(axis=1), sample_weight=weights)
     # Of two classes scikit-learn fits the difference.
     kernel, bias = (model.coef_, model.intercept_) if len(seen) > 2 else _both(model.coef_, model.intercept_)
     full[:, seen], level[seen] = kernel.T, bias
@@ -142,18 +142,9 @@ def _sigmoids(scaled: FloatArray, targets: NDArray[np.bool_], weights: FloatArra
             bias[column] = -_NEVER if truth.all() else _NEVER
             continue
         model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=_TOLERANCE)
-        quietly(model, scaled, truth, weights)
+        fitted(model, scaled, truth, sample_weight=weights)
         kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]
     return kernel, bias
-
-
-def quietly(model: object, scaled: FloatArray, truth: NDArray[np.generic] | None = None, weights: FloatArray | None = None) -> None:
-    """Fit; that it stopped before the last digit was settled is no news to a user."""
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(scaled, truth, sample_weight=weights)  # type: ignore[attr-defined]
 
 
 def _different(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -179,7 +170,7 @@ def fit_prototypes(values: FloatArray, targets: NDArray[np.bool_], seed: int = 0
         if len(own):
             count = min(most, len(own))
             clusters = KMeans(count, n_init=1, random_state=seed)
-            quietly(clusters, own)  # fewer clusters than asked for: directions that differ by a rounding
+            fitted(clusters, own)  # fewer clusters than asked for: directions that differ by a rounding
             centres.append(clusters.cluster_centers_)
     joined = np.concatenate(centres)
     return np.asarray((joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12)).T, np.float32)

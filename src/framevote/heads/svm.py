@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framevote.assembly import Top
+from framevote.engine import fitted
 from framevote.errors import PartError
-from framevote.heads.average import check_size, is_strength, quietly
+from framevote.heads.average import check_size, is_strength
 from framevote.heads.base import Head
 from framevote.records import FloatArray
 
@@ -91,5 +92,5 @@ def _margin(
     if truth.all() or not truth.any():  # nothing to tell apart
         return np.zeros(rows.shape[1]), (-_NEVER if truth.all() else _NEVER) / _SCALE
     model = LinearSVC(C=strength, max_iter=_ITERATIONS, random_state=seed)
-    quietly(model, rows, truth, weights / weights.mean())
+    fitted(model, rows, truth, sample_weight=weights / weights.mean())
     return model.coef_[0], float(model.intercept_[0])
