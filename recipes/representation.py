@@ -25,6 +25,7 @@ from framevote.colours import PALETTE, Colour, text_colour
 from framevote.datasets.media import kind_of
 from framevote.descriptors import Descriptors
 from framevote.encoders import Coder, Encoder, Sample, fit_encoding, normalised, pyramid_of
+from framevote.files import make_folder
 from framevote.photos import read_photo
 from framevote.video import has_vectors
 
@@ -94,7 +95,7 @@ def main() -> None:
 
 def pictures(path: Path, at: float | None, folder: Path) -> list[tuple[Path, str]]:
     """Draw what an encoding sees in a photo, or in a video at a time, and return each picture with its caption."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     photo = kind_of(path.name) == "photo"
     at = 0.0 if photo else _moment(path, at)
     seen = looked_at(path, None if photo else at)
@@ -105,8 +106,8 @@ def pictures(path: Path, at: float | None, folder: Path) -> list[tuple[Path, str
 def _moment(path: Path, at: float | None) -> float:
     """Return the seconds that are looked at: the middle of the video where none are told."""
     duration = framevote.probe(path).duration
-    if at is not None and not 0 <= at <= max(duration, at):
-        raise framevote.UsageError(f"--at is some seconds into the video, 0 or more. Received: {at!r}")
+    if at is not None and not (at >= 0 and (not duration or at < duration)):
+        raise framevote.UsageError(f"--at lies within the video's {duration:.2f} s, from 0 on. Received: {at!r}")
     return duration / 2 if at is None else at
 
 

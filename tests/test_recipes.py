@@ -63,3 +63,17 @@ def test_what_cannot_be_drawn_is_told_in_a_sentence(recipe, tmp_path, monkeypatc
     monkeypatch.setattr(sys, "argv", ["representation.py", str(tmp_path / name), "--at", "-1", "-o", str(tmp_path / "seen")])
     with pytest.raises(SystemExit, match=said):
         recipe.main()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [(["--at", "9"], "--at lies within the video's 1.00 s"), (["--at", "-1"], "Received: -1.0"), (["-o", "taken"], "a file has that name")],
+)
+def test_what_cannot_be_drawn_is_told_before_any_picture(recipe, tmp_path, monkeypatch, given, told):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "film.mp4", size="180x240", seconds=1)
+    (tmp_path / "taken").touch()
+    monkeypatch.setattr(sys, "argv", ["representation.py", "film.mp4", *given])
+    with pytest.raises(SystemExit, match=told):
+        recipe.main()
+    assert not list(tmp_path.rglob("*.png"))
