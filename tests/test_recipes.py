@@ -56,7 +56,7 @@ def test_motion_is_that_of_the_liveliest_moment(recipe, tmp_path, codec, told):
     assert len(seen.tracks) > 5
 
 
-@pytest.mark.parametrize(("name", "said"), [("none.mp4", "cannot be read"), ("none.jpg", "cannot be read"), ("film.mkv", "--at is")])
+@pytest.mark.parametrize(("name", "said"), [("none.mp4", "cannot be read"), ("none.jpg", "cannot be read"), ("film.mkv", "--at lies")])
 def test_what_cannot_be_drawn_is_told_in_a_sentence(recipe, tmp_path, monkeypatch, name, said):
     if name == "film.mkv":
         make_video(tmp_path / name, seconds=0.2)
