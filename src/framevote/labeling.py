@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from framevote.classifier import Classifier, load_model
+from framevote.classifier import Classifier, Watch, load_model
 from framevote.errors import InputError, PartError, UsageError
 from framevote.metrics import changes_per_minute
 from framevote.model_file import Vote
@@ -32,6 +32,8 @@ def label(
     device: Device = "cpu",
     runtime: RuntimeName | None = None,
     known_only: bool = False,
+    threads: int | None = None,
+    watch: Watch | None = None,
     progress: Progress | None = None,
 ) -> Timeline:
     """Label a video: what is on screen, from when to when, how sure.
@@ -53,6 +55,8 @@ def label(
         device: `cpu` or `gpu`.
         runtime: `openvino` or `keras`; None takes OpenVINO on the processor and Keras on a GPU.
         known_only: never say unknown of the model's own accord, but always the best of its labels.
+        threads: how many decode and compute; None is one for each core. Of a loaded model, only those that decode.
+        watch: told each block of scores as the model gives it, with the embeddings of its rows.
         progress: told the seconds of video and the frames that are done.
 
     Raises:
@@ -64,12 +68,12 @@ def label(
     plan: Strategy = _part("strategy", strategy, Strategy)
     if isinstance(only, str):
         raise UsageError(f"only takes a list of labels, such as [{only!r}]. Received: {only!r}")
-    classifier = load_model(model, precision=precision, device=device, runtime=runtime, known_only=known_only)
+    classifier = load_model(model, precision=precision, device=device, runtime=runtime, known_only=known_only, threads=threads)
     _check_rate(classifier, plan)
     vote, cut = choose_vote(classifier.card.vote, smoother, hysteresis, shortest, unknown)
-    video = open_video(path, view=classifier.view)
+    video = open_video(path, view=classifier.view, threads=threads)
     raw = Tally()
-    looked = _watched(plan(video, lambda frames: classifier.stream(_moving(frames, classifier, path)), vote), progress)
+    looked = _watched(plan(video, lambda frames: classifier.stream(_moving(frames, classifier, path), watch), vote), progress)
     chosen = (block.only(only) for block in looked) if only else looked
     segments, track = cut(vote.stream(raw.watch(chosen)))
     return Timeline(

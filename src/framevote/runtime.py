@@ -76,8 +76,12 @@ class Runtime(abc.ABC):
         """
 
 
-def open_runtime(file: ModelFile, precision: Precision = "auto", device: Device = "cpu", runtime: RuntimeName | None = None) -> Runtime:
+def open_runtime(
+    file: ModelFile, precision: Precision = "auto", device: Device = "cpu", runtime: RuntimeName | None = None, threads: int | None = None
+) -> Runtime:
     """Return a runtime for a model file; OpenVINO on the processor and Keras on a GPU unless told otherwise.
+
+    `threads` bounds how many OpenVINO computes with; None takes every core.
 
     Raises:
         UsageError: a name that is not known, or OpenVINO asked to run on a GPU.
@@ -95,7 +99,7 @@ def open_runtime(file: ModelFile, precision: Precision = "auto", device: Device 
         raise UsageError("The runtime openvino runs on the processor. For a GPU leave runtime out, or give runtime='keras'.")
     if device == "gpu" or runtime == "keras":
         return KerasRuntime(file, precision, device)
-    return OpenVINORuntime(file, precision)
+    return OpenVINORuntime(file, precision, threads=threads)
 
 
 @final
@@ -104,13 +108,13 @@ class OpenVINORuntime(Runtime):
 
     device = "cpu"
 
-    def __init__(self, file: ModelFile, precision: Precision = "auto", batch: int = _BATCH) -> None:
-        """Compile the graph for `batch` images a request."""
+    def __init__(self, file: ModelFile, precision: Precision = "auto", batch: int = _BATCH, threads: int | None = None) -> None:
+        """Compile the graph for `batch` images a request, to be run by so many threads; None: one for each core."""
         core = openvino_core()
         self.precision = _take_precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         self.batch = batch
         view = file.card.view
-        self._compiled = _compile(core, file, [batch, view.height, view.width, 3], self.precision)
+        self._compiled = _compile(core, file, [batch, view.height, view.width, 3], self.precision, threads)
         shapes = {name: tuple(output.shape) for output in self._compiled.outputs for name in output.get_names()}
         self.embedding = _check_shapes(file, shapes)
         self._outputs = tuple(name for name in OUTPUTS if name in shapes)
@@ -151,9 +155,11 @@ def _take_precision(asked: Precision, capabilities: Iterable[str]) -> str:
     return "bf16" if able and asked != "f32" else "f32"
 
 
-def _compile(core: Any, file: ModelFile, shape: list[int], precision: str) -> Any:
+def _compile(core: Any, file: ModelFile, shape: list[int], precision: str, threads: int | None) -> Any:
     # Threads that are tied to cores stand in the way of the decoder's: not tied, decoding and network together take 2–10 % less.
     hints = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision, "ENABLE_CPU_PINNING": False}
+    if threads is not None:
+        hints["INFERENCE_NUM_THREADS"] = threads
     try:
         model = core.read_model(file.graph, file.weights)
         model.reshape(shape)

@@ -27,6 +27,7 @@ def load_model(
     device: Device = "cpu",
     runtime: RuntimeName | None = None,
     known_only: bool = False,
+    threads: int | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Classifier:
     """Return a model that is ready to score frames.
@@ -37,6 +38,7 @@ def load_model(
         device: `cpu`, or `gpu` for the Keras backend's.
         runtime: `openvino` or `keras`; None takes OpenVINO on the processor and Keras on a GPU.
         known_only: never say unknown, but always the best of the model's labels.
+        threads: how many OpenVINO computes with; None is one for each core.
         notify: is told in a sentence when something takes long: the ImageNet model is built on first use.
 
     Raises:
@@ -47,7 +49,7 @@ def load_model(
     if isinstance(model, Classifier):
         return model
     file = _imagenet(notify) if model == IMAGENET else read_model_file(_find(model))
-    return open_classifier(file, precision, device, runtime, known_only)
+    return open_classifier(file, precision, device, runtime, known_only, threads)
 
 
 def open_classifier(
@@ -56,10 +58,11 @@ def open_classifier(
     device: Device = "cpu",
     runtime: RuntimeName | None = None,
     known_only: bool = False,
+    threads: int | None = None,
 ) -> Classifier:
     """Return a model file that is ready to score frames; the arguments are those of `load_model`."""
     if file.card.backbone:
-        return Classifier(file, open_runtime(file, precision, device, runtime), known_only)
+        return Classifier(file, open_runtime(file, precision, device, runtime, threads), known_only)
     if precision == "bf16" or device == "gpu" or runtime == "keras":
         wanted = {"precision": (precision, "bf16"), "device": (device, "gpu"), "runtime": (runtime, "keras")}
         asked = ", ".join(f"{name}={value!r}" for name, (value, wrong) in wanted.items() if value == wrong)

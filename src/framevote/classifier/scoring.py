@@ -14,6 +14,8 @@ from framevote.model_file import ModelFile
 from framevote.records import UNKNOWN, Features, Frame, Sampling, Scores, View
 from framevote.runtime import Answer, Runtime
 
+Watch = Callable[[Scores, Features], None]
+
 
 @final
 class Classifier:
@@ -79,17 +81,22 @@ class Classifier:
         """How many numbers describe a picture."""
         return self._engine.embedding
 
-    def stream(self, frames: Iterable[Frame]) -> Iterator[Scores]:
+    def stream(self, frames: Iterable[Frame], watch: Watch | None = None) -> Iterator[Scores]:
         """Yield the scores of consecutive frames in blocks of about 32 rows; memory does not grow with their number.
 
-        A model of single frames gives a row for each; one that sees order a row for each step of its own rate.
+        A model of single frames gives a row for each; one that sees order a row for each step of its own rate. `watch` is told each
+        block, with the embeddings of its rows (of a model that sees order: of the first frames of their windows).
 
         Raises:
             UsageError: a frame is not of the model's size.
             ModelError: the model has no labels.
         """
         self._check_labels()
-        yield from map(self._scores, self._engine.rows(self._checked(frames)))
+        for answered in self._engine.rows(self._checked(frames)):
+            scores = self._scores(answered)
+            if watch:
+                watch(scores, Features(answered.answer.embedding, scores.times))
+            yield scores
 
     def clips(self, clips: Iterable[Sequence[Frame]]) -> Iterator[Scores]:
         """Yield the scores of clips, one after another: of a model that sees windows, a row for each; else a row for each frame.

@@ -36,9 +36,10 @@ class Video:
     Every iteration begins at the first frame. `skipped` counts what could not be read in the last one.
     """
 
-    def __init__(self, path: str | Path, view: View | None = None) -> None:
+    def __init__(self, path: str | Path, view: View | None = None, threads: int | None = None) -> None:
         self.path = Path(path)
         self.view = view
+        self.threads = threads
         self.skipped = 0
         with open_container(self.path) as container:
             self.info: VideoInfo = describe(self.path, container)
@@ -116,7 +117,7 @@ class Video:
         """
         self.skipped = 0
         with open_container(self.path) as container:
-            stream = _prepared(picture_stream(self.path, container), motion)
+            stream = _prepared(picture_stream(self.path, container), motion, self.threads)
             last = None
             for last in timed(self._decoded(container, stream, motion), stream, self._skip):
                 yield last
@@ -181,7 +182,7 @@ class Video:
     def _sought(self, time: float, motion: Motion | None) -> Iterator[Picture]:
         """Yield the pictures from where the container's index leads for `time`; none where it cannot seek."""
         with open_container(self.path) as container, suppress(av.FFmpegError):
-            stream = _prepared(picture_stream(self.path, container), motion)
+            stream = _prepared(picture_stream(self.path, container), motion, self.threads)
             container.seek(int((time + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
             yield from timed(self._decoded(container, stream, motion), stream, self._skip)
 
@@ -238,23 +239,19 @@ def reopen(info: VideoInfo) -> Video:
     return video
 
 
-def open_video(path: str | Path, view: View | None = None) -> Video:
-    """Open a video for reading; with a view, its frames come at the view's size.
+def open_video(path: str | Path, view: View | None = None, threads: int | None = None) -> Video:
+    """Open a video for reading; with a view, its frames come at the view's size. `threads` decode; None is one for each core.
 
     Raises:
         InputError: the file is missing, no video, or cannot be decoded.
     """
-    return Video(path, view)
+    return Video(path, view, threads)
 
 
-def _threaded(stream: VideoStream) -> VideoStream:
+def _prepared(stream: VideoStream, motion: Motion | None, threads: int | None) -> VideoStream:
     # One thread a core, by frames and slices: decoding must keep up with the network beside it.
     stream.thread_type = ThreadType.AUTO
-    return stream
-
-
-def _prepared(stream: VideoStream, motion: Motion | None) -> VideoStream:
-    stream = _threaded(stream)
+    stream.thread_count = threads or 0
     if motion is not None and motion.exports:
         export_vectors(stream)
     return stream

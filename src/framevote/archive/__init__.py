@@ -1,0 +1,1 @@
+"""The archive: what was found in many videos, kept in a folder or on object storage."""
