@@ -1,0 +1,290 @@
+"""An archive is opened, asked what it knows, and written to, beside other processes that do the same."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, final
+
+from framevote.archive.entries import Entry, Settings, Source, State
+from framevote.archive.schema import (
+    FILES,
+    SEGMENTS,
+    VIDEOS,
+    embedding_length,
+    file_rows,
+    files_schema,
+    restored,
+    segment_rows,
+    segments_schema,
+    settings_of,
+    stored,
+    video_rows,
+    videos_schema,
+)
+from framevote.archive.tables import (
+    Table,
+    check_format,
+    connect,
+    is_remote,
+    make_table,
+    merge,
+    names,
+    one_of,
+    open_table,
+    retried,
+    scan,
+    told,
+)
+from framevote.errors import InputError, UsageError
+
+KEPT = timedelta(minutes=10)
+"""How long `compact` leaves what was replaced: whoever began to read before may read on so long."""
+
+# A video that was done stays done, though another process fails on the same content a little later.
+_STAYS = "target.state = 'done' AND source.state = 'failed'"
+
+_Place = tuple[str, int, float]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file whose content the archive has already: it was moved, or is a copy."""
+
+    source: Source
+    content: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that failed under some settings, and the sentence that says why."""
+
+    source: Source
+    settings: Settings
+    error: str
+
+
+@final
+@dataclass(frozen=True)
+class Known:
+    """What an archive knew under one set of settings when it was asked."""
+
+    _contents: Mapping[_Place, str]
+    _states: Mapping[str, State]
+    _unread: Mapping[_Place, State]
+
+    def content_of(self, source: Source) -> str | None:
+        """Return the content of a file that was looked at before, under any settings, and has the same path, size and time since."""
+        return self._contents.get(_place(source))
+
+    def state_of(self, content: str) -> State | None:
+        """Return what came of a content under these settings; None: nothing yet."""
+        return self._states.get(content)
+
+    def state_of_path(self, source: Source) -> State | None:
+        """Return what came of a file whose content could not be read, and which has the same size and time since."""
+        return self._unread.get(_place(source))
+
+
+@final
+class Archive:
+    """An archive: `open_archive` gives one.
+
+    Every method reads what is there at that moment, whoever wrote it.
+
+    Attributes:
+        where: its folder, or its address on object storage.
+    """
+
+    def __init__(self, where: str, connection: Any) -> None:
+        self.where = where
+        self._connection = connection
+        self._open: dict[str, Table] = {}
+
+    def table(self, name: str) -> Table:
+        """Return one of LanceDB's tables: videos, files, or segments_N with N the length of the embeddings.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        if name not in self._open:
+            table = open_table(self._connection, self.where, name)
+            if table is None:
+                raise InputError(f"The archive {self.where} has no table {name}. It has: {', '.join(self._names())}.")
+            self._open[name] = table
+        return self._open[name]
+
+    def segment_tables(self) -> list[Table]:
+        """Return the tables of segments, one for each length of embeddings."""
+        found = sorted(name for name in self._names() if name.startswith(SEGMENTS))
+        return [table for name in found if (table := self._open.get(name) or open_table(self._connection, self.where, name))]
+
+    def known(self, settings: Settings) -> Known:
+        """Return what is known under some settings, as of now."""
+        with told(self.where, "read"):
+            files = scan(self.table(FILES), ("path", "size", "modified", "content")).to_pylist()
+            columns = ("path", "size", "modified", "content", "state")
+            videos = scan(self.table(VIDEOS), columns, one_of("settings", [settings.fingerprint])).to_pylist()
+        return Known(
+            {_row_place(row): row["content"] for row in files if row["content"]},
+            {row["content"]: row["state"] for row in videos if row["content"]},
+            {_row_place(row): row["state"] for row in videos if not row["content"]},
+        )
+
+    def write(self, entries: Sequence[Entry], seen: Sequence[Seen] = ()) -> None:
+        """Put a batch into the archive: the segments first, and the rows of the videos, which say that all is there, last.
+
+        What has the same key takes the place of what was there. Killed in between, the archive shows the batch's videos not at all;
+        the same batch written again leaves nothing twice.
+
+        Raises:
+            OutputError: it cannot be written; the videos of the batch are then not in the archive.
+        """
+        latest = _latest(entries)
+        for length, group in _by_length(entry for entry in latest if entry.state == "done").items():
+            self._write_segments(group, length)
+        merge(self.where, self.table(VIDEOS), video_rows(latest), "key", unless=_STAYS)
+        self._follow(seen)
+        places = {entry.source.path: (entry.source, entry.content) for entry in latest}
+        places |= {one.source.path: (one.source, one.content) for one in seen}
+        merge(self.where, self.table(FILES), file_rows(list(places.values())), "path")
+
+    def failed(self) -> list[Failure]:
+        """Return what failed, in the order of the paths; a file that has other content since, or was done since, is not among it."""
+        columns = ("path", "size", "modified", "content", "settings_json", "error")
+        with told(self.where, "read"):
+            rows = scan(self.table(VIDEOS), columns, "state = 'failed'").to_pylist()
+            files = scan(self.table(FILES), ("path", "content")) if rows else None
+        now = dict(zip(files["path"].to_pylist(), files["content"].to_pylist(), strict=True)) if files else {}
+        there = (row for row in rows if now.get(row["path"], row["content"]) == row["content"])
+        failures = (Failure(_row_source(row), settings_of(row["settings_json"]), restored(row["error"])) for row in there)
+        return sorted(failures, key=lambda failure: (failure.source.path, failure.settings.fingerprint))
+
+    def compact(self, keep: timedelta = KEPT) -> None:
+        """Join small files into large ones, and remove what was replaced longer ago than `keep`.
+
+        Others may write meanwhile; where one of them is in the way again and again, the next call does it. Who has been reading the
+        same table for longer than `keep` has to begin anew.
+
+        Raises:
+            OutputError: the archive cannot be written.
+        """
+        for table in (self.table(VIDEOS), self.table(FILES), *self.segment_tables()):
+            retried(self.where, lambda table=table: table.optimize(cleanup_older_than=keep))  # type: ignore[misc]
+
+    def _names(self) -> list[str]:
+        with told(self.where, "read"):
+            return names(self._connection)
+
+    def _write_segments(self, entries: Sequence[Entry], length: int) -> None:
+        """Write all segments in one commit; those that an earlier attempt has left beyond them are removed."""
+        name = f"{SEGMENTS}{length}"
+        if name not in self._open:
+            self._open[name] = make_table(self._connection, self.where, name, segments_schema(length))
+        table, rows = self._open[name], segment_rows(entries, length)
+        merge(self.where, table, rows, "key")
+        with told(self.where, "read"):
+            there = scan(table, ("key",), one_of("video", [entry.key for entry in entries]))["key"].to_pylist()
+        left_over = sorted(set(there) - set(rows["key"].to_pylist()))
+        if left_over:
+            retried(self.where, lambda: table.delete(one_of("key", left_over)))
+
+    def _follow(self, seen: Sequence[Seen]) -> None:
+        """Give the videos whose content was seen at another path that path: their segments first, as everywhere."""
+        now = {one.content: one.source for one in seen}
+        if not now:
+            return
+        videos = self.table(VIDEOS)
+        with told(self.where, "read"):
+            rows = scan(videos, ("key", "content", "path"), one_of("content", list(now))).to_pylist()
+        moved = {row["key"]: now[row["content"]] for row in rows if row["path"] != stored(now[row["content"]].path)}
+        if not moved:
+            return
+        for table in self.segment_tables():
+            with told(self.where, "read"):
+                segments = scan(table, ("key", "video"), one_of("video", list(moved)))
+            paths = [stored(moved[key].path) for key in segments["video"].to_pylist()]
+            merge(self.where, table, _columns(table, key=segments["key"].to_pylist(), path=paths), "key", insert=False)
+        places = [{"path": stored(of.path), "size": of.size, "modified": of.modified} for of in moved.values()]
+        columns = {name: [place[name] for place in places] for name in ("path", "size", "modified")}
+        merge(self.where, videos, _columns(videos, key=list(moved), **columns), "key", insert=False)
+
+
+def open_archive(where: str | Path, create: bool = False) -> Archive:
+    """Return the archive in a folder, or at an address such as s3://bucket/library.
+
+    Args:
+        where: the folder or address.
+        create: make it where there is none; the folder may be there, if it is empty.
+
+    Raises:
+        UsageError: the name is empty.
+        InputError: there is none, or one that a newer framevote made, or it cannot be read.
+        OutputError: it cannot be made.
+        MissingExtra: LanceDB is not installed.
+    """
+    place = str(where)
+    if not place:
+        raise UsageError("Received an empty text as the name of an archive. Expected a folder, or an address such as s3://bucket/library.")
+    if not is_remote(place):
+        _check_folder(Path(place), create)
+    connection = connect(place)
+    videos = open_table(connection, place, VIDEOS)
+    if videos is None and not create:
+        raise _absent(place)
+    if videos is None:
+        make_table(connection, place, FILES, files_schema())
+        videos = make_table(connection, place, VIDEOS, videos_schema())  # last: where it is, all is
+    check_format(place, videos)
+    return Archive(place, connection)
+
+
+def _check_folder(folder: Path, create: bool) -> None:
+    """Refuse a folder that is not there, or is full of other things."""
+    if not create and not folder.is_dir():
+        raise _absent(str(folder))
+    if folder.is_dir():
+        held = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+        others = [name for name in held if not name.endswith(".lance")]
+        if others and len(others) == len(held):
+            raise InputError(f"{folder} is no archive: it holds other things, such as {others[0]}. Name a folder of its own.")
+
+
+def _absent(where: str) -> InputError:
+    return InputError(f"There is no archive at {where}. Make one with: framevote archive add VIDEOS --into {where}")
+
+
+def _latest(entries: Iterable[Entry]) -> list[Entry]:
+    """Return one entry for each key: the last, but one that is done before one that failed."""
+    latest: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.state == "done" or latest.get(entry.key, entry).state == "failed":
+            latest[entry.key] = entry
+    return list(latest.values())
+
+
+def _by_length(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
+    groups: dict[int, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[embedding_length(entry)].append(entry)
+    return groups
+
+
+def _columns(table: Table, **columns: list[Any]) -> Any:
+    """Return rows with some of a table's columns."""
+    import pyarrow as pa  # noqa: PLC0415 (an extra)
+
+    return pa.table(columns, schema=pa.schema([table.schema.field(name) for name in columns]))
+
+
+def _place(source: Source) -> _Place:
+    return source.path, source.size, source.modified
+
+
+def _row_place(row: Mapping[str, Any]) -> _Place:
+    return _place(_row_source(row))
+
+
+def _row_source(row: Mapping[str, Any]) -> Source:
+    return Source(restored(row["path"]), row["size"], row["modified"])
