@@ -1,13 +1,13 @@
 """An archive is opened, asked what it knows, and written to, beside other processes that do the same."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, final
 
-from framevote.archive.entries import Entry, Settings, Source, State
+from framevote.archive.entries import Entry, Settings
+from framevote.archive.known import Failure, Known, Seen, source_of
 from framevote.archive.schema import (
     FILES,
     SEGMENTS,
@@ -23,10 +23,12 @@ from framevote.archive.schema import (
     video_rows,
     videos_schema,
 )
+from framevote.archive.status import Status, groups_of, pieces_of, size_on_disk
 from framevote.archive.tables import (
     Table,
     check_format,
     connect,
+    giving_way,
     is_remote,
     make_table,
     merge,
@@ -39,52 +41,13 @@ from framevote.archive.tables import (
 )
 from framevote.errors import InputError, UsageError
 
+__all__ = ["KEPT", "Archive", "Failure", "Known", "Seen", "Status", "open_archive"]
+
 KEPT = timedelta(minutes=10)
 """How long `compact` leaves what was replaced: whoever began to read before may read on so long."""
 
 # A video that was done stays done, though another process fails on the same content a little later.
 _STAYS = "target.state = 'done' AND source.state = 'failed'"
-
-_Place = tuple[str, int, float]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A file whose content the archive has already: it was moved, or is a copy."""
-
-    source: Source
-    content: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that failed under some settings, and the sentence that says why."""
-
-    source: Source
-    settings: Settings
-    error: str
-
-
-@final
-@dataclass(frozen=True)
-class Known:
-    """What an archive knew under one set of settings when it was asked."""
-
-    _contents: Mapping[_Place, str]
-    _states: Mapping[str, State]
-    _unread: Mapping[_Place, State]
-
-    def content_of(self, source: Source) -> str | None:
-        """Return the content of a file that was looked at before, under any settings, and has the same path, size and time since."""
-        return self._contents.get(_place(source))
-
-    def state_of(self, content: str) -> State | None:
-        """Return what came of a content under these settings; None: nothing yet."""
-        return self._states.get(content)
-
-    def state_of_path(self, source: Source) -> State | None:
-        """Return what came of a file whose content could not be read, and which has the same size and time since."""
-        return self._unread.get(_place(source))
 
 
 @final
@@ -126,11 +89,7 @@ class Archive:
             files = scan(self.table(FILES), ("path", "size", "modified", "content")).to_pylist()
             columns = ("path", "size", "modified", "content", "state")
             videos = scan(self.table(VIDEOS), columns, one_of("settings", [settings.fingerprint])).to_pylist()
-        return Known(
-            {_row_place(row): row["content"] for row in files if row["content"]},
-            {row["content"]: row["state"] for row in videos if row["content"]},
-            {_row_place(row): row["state"] for row in videos if not row["content"]},
-        )
+        return Known.of(files, videos)
 
     def write(self, entries: Sequence[Entry], seen: Sequence[Seen] = ()) -> None:
         """Put a batch into the archive: the segments first, and the rows of the videos, which say that all is there, last.
@@ -152,14 +111,19 @@ class Archive:
 
     def failed(self) -> list[Failure]:
         """Return what failed, in the order of the paths; a file that has other content since, or was done since, is not among it."""
-        columns = ("path", "size", "modified", "content", "settings_json", "error")
-        with told(self.where, "read"):
-            rows = scan(self.table(VIDEOS), columns, "state = 'failed'").to_pylist()
-            files = scan(self.table(FILES), ("path", "content")) if rows else None
-        now = dict(zip(files["path"].to_pylist(), files["content"].to_pylist(), strict=True)) if files else {}
-        there = (row for row in rows if now.get(row["path"], row["content"]) == row["content"])
-        failures = (Failure(_row_source(row), settings_of(row["settings_json"]), restored(row["error"])) for row in there)
+        rows = self._failing()
+        failures = (Failure(source_of(row), settings_of(row["settings_json"]), restored(row["error"])) for row in rows)
         return sorted(failures, key=lambda failure: (failure.source.path, failure.settings.fingerprint))
+
+    def status(self) -> Status:
+        """Return what was done and what failed under each settings, and how the archive lies on the disk."""
+        videos, files, segments = self.table(VIDEOS), self.table(FILES), self.segment_tables()
+        failing = self._failing()
+        with told(self.where, "read"):
+            groups, paths = groups_of(videos, failing), files.count_rows()
+        pieces, scattered = pieces_of(self.where, [videos, files, *segments])
+        count, size = (None, None) if is_remote(self.where) else size_on_disk(Path(self.where))
+        return Status(self.where, groups, paths, pieces, scattered, count, size)
 
     def compact(self, keep: timedelta = KEPT) -> None:
         """Join small files into large ones, and remove what was replaced longer ago than `keep`.
@@ -171,7 +135,17 @@ class Archive:
             OutputError: the archive cannot be written.
         """
         for table in (self.table(VIDEOS), self.table(FILES), *self.segment_tables()):
-            retried(self.where, lambda table=table: table.optimize(cleanup_older_than=keep))  # type: ignore[misc]
+            with giving_way(self.where):
+                table.optimize(cleanup_older_than=keep)
+
+    def _failing(self) -> list[dict[str, Any]]:
+        """Return the rows of what failed and is still there as it was then."""
+        columns = ("path", "size", "modified", "content", "settings", "settings_json", "error")
+        with told(self.where, "read"):
+            rows = scan(self.table(VIDEOS), columns, "state = 'failed'").to_pylist()
+            files = scan(self.table(FILES), ("path", "content")).to_pydict() if rows else {"path": [], "content": []}
+        now = dict(zip(files["path"], files["content"], strict=True))
+        return [row for row in rows if now.get(row["path"], row["content"]) == row["content"]]
 
     def _names(self) -> list[str]:
         with told(self.where, "read"):
@@ -276,15 +250,3 @@ def _columns(table: Table, **columns: list[Any]) -> Any:
     import pyarrow as pa  # noqa: PLC0415 (an extra)
 
     return pa.table(columns, schema=pa.schema([table.schema.field(name) for name in columns]))
-
-
-def _place(source: Source) -> _Place:
-    return source.path, source.size, source.modified
-
-
-def _row_place(row: Mapping[str, Any]) -> _Place:
-    return _place(_row_source(row))
-
-
-def _row_source(row: Mapping[str, Any]) -> Source:
-    return Source(restored(row["path"]), row["size"], row["modified"])

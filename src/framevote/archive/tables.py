@@ -8,10 +8,9 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from framevote.archive.schema import FORMAT, FORMAT_KEY, VIDEOS
@@ -28,7 +27,7 @@ _TRIES = 20
 _CONFLICT = re.compile(r"commit conflict|concurrent writers|concurrent transaction|already exists", re.IGNORECASE)
 
 # So that a bucket that cannot be reached is said within a quarter of a minute, and one that only stutters is waited for.
-_PATIENCE = {"connect_timeout": "3s", "timeout": "60s", "client_max_retries": "3", "client_retry_timeout": "15s"}
+_PATIENCE = {"connect_timeout": "3s", "timeout": "60s", "client_max_retries": "3", "client_retry_timeout": "15"}
 
 _ON_DISK = {
     errno.ENOSPC: "the disk is full. What was committed before is whole; free some room, and the same command goes on",
@@ -40,10 +39,12 @@ _ON_DISK = {
     errno.EEXIST: "a file has that name. Name a folder",
     errno.ENOTDIR: "a file has the name of one of its folders. Name another folder",
 }
-_IN_BUCKET = {
+_ELSEWHERE = {
     r"connect error|dns error|ConnectionRefused|timed out|error sending request": (
         "the object storage does not answer. Expected it at the address that AWS_ENDPOINT_URL or the region AWS_REGION names"
     ),
+    r"resolve region": "nobody says in which region the bucket lies. Set AWS_REGION, and AWS_ENDPOINT_URL where it is not Amazon's",
+    r"(Not ?Found|No such file).*\.(lance|manifest)": "another process has tidied up meanwhile what was being read. Do it again",
     r"NoSuchBucket": "there is no such bucket. Make it first, or name another",
     r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|status: 40[13]|Forbidden|credential": (
         "the object storage takes no such keys. Expected AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an account that may do so"
@@ -156,10 +157,25 @@ def retried(where: str, commit: Callable[[], _T]) -> _T:
             try:
                 return commit()
             except (RuntimeError, ValueError, OSError) as error:
-                if not _CONFLICT.search(str(error)) or attempt == _TRIES - 1:
+                if not _in_the_way(error) or attempt == _TRIES - 1:
                     raise
                 time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def giving_way(where: str) -> Iterator[None]:
+    """Leave undone, without a word, what is done within, where other processes come in between.
+
+    Raises:
+        OutputError: the archive cannot be written.
+    """
+    with told(where, "written"):
+        try:
+            yield
+        except (RuntimeError, ValueError, OSError) as error:
+            if not _in_the_way(error):
+                raise
 
 
 @contextmanager
@@ -174,17 +190,15 @@ def told(where: str, done: Literal["read", "written"]) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, OSError) as error:
         kind = OutputError if done == "written" else InputError
-        raise kind(f"The archive {where} cannot be {done}: {_reason(error)}.") from error
+        raise kind(f"The archive {where} cannot be {done}: {well_known(error) or plain(str(error))}.") from error
 
 
-def _reason(error: Exception) -> str:
+def well_known(error: Exception) -> str | None:
+    """Return, in words, what of disks, buckets or other processes is behind an error; None where it is something else."""
     text = str(error)
     number = re.search(r"os error (\d+)", text)
     code = int(number[1]) if number else getattr(error, "errno", None) or 0
-    if code in _ON_DISK:
-        return _ON_DISK[code]
-    told_of: Mapping[str, str] = _IN_BUCKET
-    return next((reason for sign, reason in told_of.items() if re.search(sign, text)), plain(text))
+    return _ON_DISK.get(code) or next((reason for sign, reason in _ELSEWHERE.items() if re.search(sign, text)), None)
 
 
 def plain(text: str) -> str:
@@ -192,6 +206,5 @@ def plain(text: str) -> str:
     return re.sub(r",? ?(location: Location \{|/\S*\.rs:\d+).*", "", text, flags=re.DOTALL).removeprefix("lance error: ").rstrip(" .,")
 
 
-def folder_of(where: str) -> Path | None:
-    """Return an archive's folder, None where it is on object storage."""
-    return None if is_remote(where) else Path(where)
+def _in_the_way(error: Exception) -> bool:
+    return bool(_CONFLICT.search(str(error)))
