@@ -28,9 +28,9 @@ class Batches:
         known: what the archive has under these settings: looked up anew after each batch, as others may add too.
     """
 
-    def __init__(self, archive: Archive, settings: Settings, seconds: float = SECONDS) -> None:
+    def __init__(self, archive: Archive, settings: Settings) -> None:
         self.known: Known = archive.known(settings)
-        self._archive, self._settings, self._seconds = archive, settings, seconds
+        self._archive, self._settings = archive, settings
         self._waiting: list[Entry | Seen] = []
         self._since = time.monotonic()
         self._written = 0
@@ -65,7 +65,7 @@ class Batches:
         self._waiting.extend(results)
         if self._under_way and (self._under_way.done() or len(self._waiting) >= _BEHIND * FILES):
             self._settle()
-        due = len(self._waiting) >= FILES or time.monotonic() - self._since >= self._seconds
+        due = len(self._waiting) >= FILES or time.monotonic() - self._since >= SECONDS
         if self._waiting and due and not self._under_way:
             self._begin()
 
