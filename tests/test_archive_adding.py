@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -283,10 +284,30 @@ def test_stopped_by_a_signal_and_begun_again(made: Path, into: Path, model: Path
 
 
 def test_several_add_the_same_at_once(made: Path, into: Path, model: Path) -> None:
-    runs = [started([made], into, model, workers=1) for _ in range(3)]
-    done = [int(finished(run).split()[1]) for run in runs]
+    for run in [started([made], into, model, workers=1) for _ in range(3)]:
+        finished(run)
     check_whole(into, FILMS)
-    assert FILMS <= sum(done) <= 2 * FILMS  # in orders of their own, they meet seldom
+
+
+def test_who_adds_beside_others_does_little_twice(tmp_path: Path, into: Path, model: Path, told: Told, monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", PLACE)
+    monkeypatch.setattr(batches, "FILES", 1)
+    slow = [tmp_path / f"wait{number}" for number in range(10)]
+    for path in slow:
+        path.write_bytes(b"none is read")
+    done: list[Standing] = []
+
+    def run() -> None:
+        done.append(Told()(slow, into, model, engine=lambda settings: Workers(settings, 1, job="made_jobs")))
+
+    beside = [threading.Thread(target=run) for _ in range(2)]
+    for thread in beside:
+        thread.start()
+    for thread in beside:
+        thread.join()
+    assert len(videos(into)) == 10
+    assert 10 <= sum(each.done for each in done) <= 17  # in one order they would be 20
+    assert {each.done + each.same + each.known for each in done} == {10}
 
 
 def test_two_models_at_once(made: Path, into: Path, model: Path, tmp_path: Path) -> None:
