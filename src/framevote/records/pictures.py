@@ -22,7 +22,8 @@ class Frame:
         time: seconds as a player shows them (the stream's clock less its start).
         index: 0-based position among the frames that the video shows; -1 where the frame was sought and not counted.
         duration: seconds that it stands for; on every frame, those until the next (the last: what the file says).
-        frames: how many of the video's frames it stands for; 1 where every frame is looked at, 0 where it only leads in to those that
+        frames: how many of the video's frames it stands for; 1 where every frame is looked at, a fraction where several frames
+            share one, 0 where it only leads in to those that
             are meant: motion is followed from it on.
         motion: float32 (height, width, 2), where the view asks for it: how far what is seen has moved to the right and down since the
             frame before, in pixels of this picture; zeros where nothing says.
@@ -32,7 +33,7 @@ class Frame:
     time: float
     index: int = 0
     duration: float = 0.0
-    frames: int = 1
+    frames: float = 1
     motion: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:

@@ -33,14 +33,16 @@ _STEPS_BACK = (0.0, 2.0, 10.0)  # seconds
 class Video:
     """An open video: iterate it for Frames, each with its own time.
 
-    Every iteration begins at the first frame. `skipped` counts what could not be read in the last one.
+    Every iteration begins at the first frame. `skipped` counts what could not be read in the last one, `decoded` the frames that were
+    decoded in all of them; `notes` says in sentences where a slower way had to be taken.
     """
 
     def __init__(self, path: str | Path, view: View | None = None, threads: int | None = None) -> None:
         self.path = Path(path)
         self.view = view
         self.threads = threads
-        self.skipped = 0
+        self.skipped = self.decoded = 0
+        self.notes: tuple[str, ...] = ()
         with open_container(self.path) as container:
             self.info: VideoInfo = describe(self.path, container)
 
@@ -93,7 +95,7 @@ class Video:
         """
         if not seconds > 0:
             raise UsageError(f"every takes seconds above 0. Received: {seconds!r}")
-        self._refuse_motion("every")
+        self.refuse_motion("every")
         scaler = Scaler(self.info, self.view)
         held: Frame | None = None
         due, passed, end = 0.0, 0, 0.0
@@ -109,6 +111,11 @@ class Video:
         if held is not None:
             yield replace(held, duration=end - held.time, frames=passed)
 
+    def note(self, sentence: str) -> None:
+        """Remember that a slower way had to be taken, once."""
+        if sentence not in self.notes:
+            self.notes = (*self.notes, sentence)
+
     def pictures(self, motion: Motion | None = None) -> Iterator[Picture]:
         """Yield every picture as the decoder gives it; `motion` has it give out vectors too, and hears of the packets.
 
@@ -117,16 +124,16 @@ class Video:
         """
         self.skipped = 0
         with open_container(self.path) as container:
-            stream = _prepared(picture_stream(self.path, container), motion, self.threads)
+            stream = prepared(picture_stream(self.path, container), motion, self.threads)
             last = None
-            for last in timed(self._decoded(container, stream, motion), stream, self._skip):
+            for last in timed(self.decoded_frames(container, stream, motion), stream, self.skip):
                 yield last
         if last is None:
             raise InputError(f"{self.path}: none of its pictures could be decoded. Expected a whole, undamaged video.")
 
     def at(self, times: Sequence[float]) -> Iterator[Frame]:
         """Yield the frame shown at each of the times (seconds, increasing); beyond the end, the last one."""
-        self._refuse_motion("at")
+        self.refuse_motion("at")
         scaler = Scaler(self.info, self.view)
         for time in times:
             picture = self._shown_at(time)
@@ -137,7 +144,7 @@ class Video:
 
         Beyond the end it is the last frame. For times that lie far apart, `at` decodes less.
         """
-        self._refuse_motion("shown")
+        self.refuse_motion("shown")
         scaler = Scaler(self.info, self.view)
         due, held = deque(times), None
         for picture in self._from(times[0]) if times else ():
@@ -159,7 +166,8 @@ class Video:
     def _motion(self) -> Motion | None:
         return motion_of(self.info, self.view) if self.view is not None and self.view.motion else None
 
-    def _refuse_motion(self, way: str) -> None:
+    def refuse_motion(self, way: str) -> None:
+        """Refuse to give frames that do not follow one another where the view asks for motion."""
         if self.view is not None and self.view.motion:
             raise UsageError(
                 f"Video.{way} gives frames that do not follow one another, and so have no motion. Expected a view without motion,"
@@ -182,25 +190,25 @@ class Video:
     def _sought(self, time: float, motion: Motion | None) -> Iterator[Picture]:
         """Yield the pictures from where the container's index leads for `time`; none where it cannot seek."""
         with open_container(self.path) as container, suppress(av.FFmpegError):
-            stream = _prepared(picture_stream(self.path, container), motion, self.threads)
+            stream = prepared(picture_stream(self.path, container), motion, self.threads)
             container.seek(int((time + self.info.start) / (stream.time_base or 1)), stream=stream, backward=True)
-            yield from timed(self._decoded(container, stream, motion), stream, self._skip)
+            yield from timed(self.decoded_frames(container, stream, motion), stream, self.skip)
 
-    def _decoded(self, container: InputContainer, stream: VideoStream, motion: Motion | None = None) -> Iterator[VideoFrame]:
+    def decoded_frames(self, container: InputContainer, stream: VideoStream, motion: Motion | None = None) -> Iterator[VideoFrame]:
         """Yield frames in the order of showing; count what cannot be read, and go on behind it."""
         shown: int | None = None
         packets = container.demux(stream)
         while (packet := self._next(packets)) is not None:
-            if packet.has_sidedata("encryption_info"):
-                raise InputError(f"{self.path} is encrypted. Expected a video that is not; export it without copy protection.")
+            refuse_encrypted(self.path, packet)
             if motion is not None:
                 motion.packet(packet.pts)
             try:
                 for frame in packet.decode():
                     shown = frame.pts
+                    self.decoded += 1
                     yield frame
             except av.FFmpegError:
-                self._skip()
+                self.skip()
                 if packet.size == 0 and shown is not None and stream.thread_count != 1:
                     # Damage found while several threads gave their last frames: these are lost, save to a single thread.
                     yield from self._tail(shown)
@@ -209,7 +217,7 @@ class Video:
         try:
             return next(packets, None)
         except av.FFmpegError:  # the container itself is damaged from here on
-            self._skip()
+            self.skip()
             return None
 
     def _tail(self, shown: int) -> Iterator[VideoFrame]:
@@ -218,10 +226,11 @@ class Video:
         with open_container(self.path) as container:
             stream = picture_stream(self.path, container)
             stream.thread_count = 1
-            frames = iter(self._decoded(container, stream))
+            frames = iter(self.decoded_frames(container, stream))
             yield from (frame for frame in dropwhile(lambda frame: frame.pts != shown, frames) if frame.pts != shown)
 
-    def _skip(self) -> None:
+    def skip(self) -> None:
+        """Count a packet or frame that could not be read."""
         self.skipped += 1
 
 
@@ -248,7 +257,14 @@ def open_video(path: str | Path, view: View | None = None, threads: int | None =
     return Video(path, view, threads)
 
 
-def _prepared(stream: VideoStream, motion: Motion | None, threads: int | None) -> VideoStream:
+def refuse_encrypted(path: Path, packet: "Packet[VideoStream]") -> None:
+    """Raise InputError where a packet is encrypted."""
+    if packet.has_sidedata("encryption_info"):
+        raise InputError(f"{path} is encrypted. Expected a video that is not; export it without copy protection.")
+
+
+def prepared(stream: VideoStream, motion: Motion | None, threads: int | None) -> VideoStream:
+    """Return a stream that is set to decode with so many threads, and to give out motion vectors where `motion` wants them."""
     # One thread a core, by frames and slices: decoding must keep up with the network beside it.
     stream.thread_type = ThreadType.AUTO
     stream.thread_count = threads or 0

@@ -1,0 +1,173 @@
+"""Frames that the codec stores whole: decoded alone, at a hundredth of the work."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import NamedTuple, Protocol, TypeVar
+
+import av
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from framevote.errors import UsageError
+from framevote.records import Frame
+from framevote.video.clock import Picture
+from framevote.video.decoding import Video, prepared, refuse_encrypted
+from framevote.video.index import Index, index_of, key_packets, seconds_of
+from framevote.video.probing import open_container, picture_stream
+from framevote.video.scaling import Scaler
+
+_OVERTAKING = 16  # frames: no codec holds more back
+
+
+class _Timed(Protocol):
+    @property
+    def time(self) -> float: ...
+
+
+class _Key(NamedTuple):
+    place: int
+    time: float
+
+
+T = TypeVar("T", bound=_Timed)
+
+
+def keyframes(video: Video, step: float = 0.0, index: Index | None = None) -> Iterator[Frame]:
+    """Yield the frames that are stored whole, and decode no other; each stands for all that are shown until the next one.
+
+    Where the video begins with another frame, that one is the first. Where packets do not say when they are shown, all frames are
+    decoded to find the keyframes among them, and the video notes so.
+
+    Args:
+        video: the video; without motion in its view.
+        step: seconds; keyframes are left out as long as one still comes every `step` seconds. 0 takes all.
+        index: that of the video, where it has been read already.
+
+    Raises:
+        UsageError: a step below 0, or a view that asks for motion.
+        InputError: no frame could be decoded.
+    """
+    if not 0 <= step < float("inf"):
+        raise UsageError(f"keyframes takes a step of at least 0 s. Received: {step!r}")
+    video.refuse_motion("keyframes")
+    index = index or index_of(video)
+    if not index.timed:
+        video.note("its packets do not say in order when they are shown, so every frame is decoded to find the keyframes")
+        return _among_all(video, step)
+    if not index.listed:
+        video.note("its container lists no keyframes, so the whole file is read to find them")
+    keys = (_Key(place, time) for place, time in enumerate(index.times.tolist()))
+    return _lasting(_alone(video, index, [key.place for key in spaced(keys, step, lambda: index.end)]), index)
+
+
+def spaced(frames: Iterable[T], step: float, end: Callable[[], float]) -> Iterator[T]:
+    """Yield the first of what has a time, and of the others as few as leave no more than `step` seconds between two, up to the end."""
+    last: T | None = None
+    held: T | None = None
+    for frame in frames:
+        if last is not None and held is not None and frame.time - last.time > step:
+            yield held
+            last = held
+        held = frame
+        if last is None:
+            yield frame
+            last, held = frame, None
+    if last is not None and held is not None and end() - last.time > step:
+        yield held
+
+
+def _lasting(frames: Iterable[Frame], index: Index) -> Iterator[Frame]:
+    """Let each frame stand for the time until the next, and for the pictures shown meanwhile."""
+    held: Frame | None = None
+    for frame in frames:
+        if held is not None:
+            yield _until(held, frame.time, index)
+        held = frame
+    if held is not None:
+        yield _until(held, max(index.end, held.time + held.duration), index)
+
+
+def _until(frame: Frame, end: float, index: Index) -> Frame:
+    return replace(frame, duration=end - frame.time, frames=index.passed(end) - index.passed(frame.time))
+
+
+def _alone(video: Video, index: Index, places: Iterable[int]) -> Iterator[Frame]:
+    """Yield the keyframes at some places of the index."""
+    wanted = index.pts[list(places)].tolist()
+    scaler = Scaler(video.info, video.view)
+    video.skipped, begun = 0, False
+    for picture in _decoded(video, wanted):
+        if not begun and (picture.pts != wanted[0] or picture.time < 0):  # else it is itself the first that is shown
+            yield _frame(next(video.pictures()), scaler)
+        begun = True
+        if picture.time >= 0:
+            yield _frame(picture, scaler)
+    if not begun:
+        yield _frame(next(video.pictures()), scaler)
+
+
+def _decoded(video: Video, wanted: Sequence[int]) -> Iterator[Picture]:
+    """Yield the pictures at the times `wanted` (the stream's own clock, increasing), which are keyframes."""
+    known, due = set(wanted), deque(wanted)
+    come: dict[int, VideoFrame] = {}
+    with open_container(video.path) as container:
+        stream = prepared(picture_stream(video.path, container), None, video.threads)
+        for frame in _whole(video, stream, (key.packet for key in key_packets(container, stream) if key.packet.pts in known)):
+            if frame.pts in known:  # a decoder that misses others may make up some
+                come[frame.pts] = frame
+            # And it may give them in another order; one that more than a few have overtaken does not come.
+            while due and (due[0] in come or len(come) > _OVERTAKING):
+                if (held := come.pop(due[0], None)) is not None:
+                    yield _picture(held, due[0], video)
+                due.popleft()
+    for pts in due:
+        if pts in come:
+            yield _picture(come[pts], pts, video)
+
+
+def _picture(frame: VideoFrame, pts: int, video: Video) -> Picture:
+    return Picture(frame, pts, seconds_of(pts, video.info), 0.0, -1)
+
+
+def _whole(video: Video, stream: VideoStream, packets: Iterable["Packet[VideoStream]"]) -> Iterator[VideoFrame]:
+    """Yield what the packets decode to; what cannot be read is counted."""
+    for packet in chain(packets, [None]):
+        if packet is not None:
+            refuse_encrypted(video.path, packet)
+        try:
+            for frame in stream.codec_context.decode(packet):
+                video.decoded += 1
+                yield frame
+        except av.FFmpegError:
+            video.skip()
+
+
+def _among_all(video: Video, step: float) -> Iterator[Frame]:
+    """Yield the keyframes among all frames, each with what is shown until the next."""
+    scaler = Scaler(video.info, video.view)
+    held, end, passed = None, 0.0, 0
+
+    def keys() -> Iterator[Frame]:
+        nonlocal end, passed
+        for picture in video.pictures():
+            if picture.frame.key_frame or not passed:
+                yield _frame(picture, scaler, passed)
+            passed += 1
+            end = picture.time + picture.duration
+
+    def ended() -> float:
+        return end
+
+    for frame in spaced(keys(), step, ended):
+        if held is not None:
+            yield replace(held, duration=frame.time - held.time, frames=frame.index - held.index)
+        held = frame
+    if held is not None:
+        yield replace(held, duration=end - held.time, frames=passed - held.index)
+
+
+def _frame(picture: Picture, scaler: Scaler, index: int = -1) -> Frame:
+    return Frame(scaler(picture.frame), picture.time, index, picture.duration)
