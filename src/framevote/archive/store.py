@@ -94,18 +94,20 @@ class Archive:
     def write(self, entries: Sequence[Entry], seen: Sequence[Seen] = ()) -> None:
         """Put a batch into the archive: the segments first, and the rows of the videos, which say that all is there, last.
 
-        What has the same key takes the place of what was there. Killed in between, the archive shows the batch's videos not at all;
-        the same batch written again leaves nothing twice.
+        What is done already stays as it is, and what failed gives way to what comes now. Killed in between, the archive does not show
+        the videos of the batch; the same batch written again leaves nothing twice.
 
         Raises:
             OutputError: it cannot be written; the videos of the batch are then not in the archive.
         """
         latest = _latest(entries)
-        for length, group in _by_length(entry for entry in latest if entry.state == "done").items():
-            self._write_segments(group, length)
-        merge(self.where, self.table(VIDEOS), video_rows(latest), "key", unless=_STAYS)
-        self._follow(seen)
-        places = {entry.source.path: (entry.source, entry.content) for entry in latest}
+        before = self._done(list(latest))
+        new = [entry for key, entry in latest.items() if key not in before]
+        copies = [Seen(entry.source, entry.content) for key, entry in latest.items() if key in before and entry.content]
+        self._write_segments([entry for entry in new if entry.state == "done"])
+        merge(self.where, self.table(VIDEOS), video_rows(new), "key", unless=_STAYS)
+        self._follow([*copies, *seen])
+        places = {entry.source.path: (entry.source, entry.content) for entry in latest.values()}
         places |= {one.source.path: (one.source, one.content) for one in seen}
         merge(self.where, self.table(FILES), file_rows(list(places.values())), "path")
 
@@ -151,18 +153,32 @@ class Archive:
         with told(self.where, "read"):
             return names(self._connection)
 
-    def _write_segments(self, entries: Sequence[Entry], length: int) -> None:
-        """Write all segments in one commit; those that an earlier attempt has left beyond them are removed."""
-        name = f"{SEGMENTS}{length}"
-        if name not in self._open:
-            self._open[name] = make_table(self._connection, self.where, name, segments_schema(length))
-        table, rows = self._open[name], segment_rows(entries, length)
-        merge(self.where, table, rows, "key")
+    def _done(self, keys: Sequence[str]) -> set[str]:
+        """Return which of some videos are done."""
+        if not keys:
+            return set()
+        with told(self.where, "read"):
+            return set(scan(self.table(VIDEOS), ("key",), f"state = 'done' AND {one_of('key', keys)}")["key"].to_pylist())
+
+    def _write_segments(self, entries: Sequence[Entry]) -> None:
+        """Write all segments, one commit for each length; what an attempt that was cut off has left beyond them is removed."""
+        for length, group in _by_length(entries).items():
+            name = f"{SEGMENTS}{length}"
+            if name not in self._open:
+                self._open[name] = make_table(self._connection, self.where, name, segments_schema(length))
+            rows = segment_rows(group, length)
+            merge(self.where, self._open[name], rows, "key")
+            self._remove_others(self._open[name], group, set(rows["key"].to_pylist()))
+        bare = [entry for entry in entries if not entry.pieces]
+        for table in self.segment_tables() if bare else ():
+            self._remove_others(table, bare, set())
+
+    def _remove_others(self, table: Table, entries: Sequence[Entry], kept: set[str]) -> None:
         with told(self.where, "read"):
             there = scan(table, ("key",), one_of("video", [entry.key for entry in entries]))["key"].to_pylist()
-        left_over = sorted(set(there) - set(rows["key"].to_pylist()))
-        if left_over:
-            retried(self.where, lambda: table.delete(one_of("key", left_over)))
+        others = sorted(set(there) - kept)
+        if others:
+            retried(self.where, lambda: table.delete(one_of("key", others)))
 
     def _follow(self, seen: Sequence[Seen]) -> None:
         """Give the videos whose content was seen at another path that path: their segments first, as everywhere."""
@@ -229,19 +245,20 @@ def _absent(where: str) -> InputError:
     return InputError(f"There is no archive at {where}. Make one with: framevote archive add VIDEOS --into {where}")
 
 
-def _latest(entries: Iterable[Entry]) -> list[Entry]:
+def _latest(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Return one entry for each key: the last, but one that is done before one that failed."""
     latest: dict[str, Entry] = {}
     for entry in entries:
         if entry.state == "done" or latest.get(entry.key, entry).state == "failed":
             latest[entry.key] = entry
-    return list(latest.values())
+    return latest
 
 
 def _by_length(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
     groups: dict[int, list[Entry]] = defaultdict(list)
     for entry in entries:
-        groups[embedding_length(entry)].append(entry)
+        if entry.pieces:
+            groups[embedding_length(entry)].append(entry)
     return groups
 
 
