@@ -1,4 +1,4 @@
-"""The command line: `framevote label`, `train`, `doctor`, `compare`, `evaluate`, `export`; and `models`, `inspect`, `parts`, `probe`.
+"""The command line: `framevote label`, `train`, `doctor`, `compare`, `evaluate`, `export`, `archive`, and what tells of things.
 
 Results go to stdout, all else to stderr. Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage.
 Nothing heavy is imported here before a command runs, so that --help answers at once.
@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from framevote.cli.archive import app as archive
 from framevote.cli.compare import compare
 from framevote.cli.doctor import doctor
 from framevote.cli.evaluate import evaluate
@@ -211,6 +212,7 @@ def probe(
 
 for command in (train, doctor, compare, evaluate, tune, export, models, inspect):
     app.command()(command)
+app.add_typer(archive, name="archive")
 
 
 def _as_file(argument: str) -> str:
