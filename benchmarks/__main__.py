@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.agreement import agreement
+from benchmarks.archive import archive
+from benchmarks.archive_kills import archive_kills
 from benchmarks.copies import copies
 from benchmarks.encoders import encoders
 from benchmarks.flicker import flicker
@@ -38,6 +40,8 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "heads": heads,
     "motion": motion,
     "encoders": encoders,
+    "archive": archive,
+    "archive_kills": archive_kills,
 }
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

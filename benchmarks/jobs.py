@@ -20,6 +20,7 @@ import numpy as np
 
 import framevote
 from benchmarks.agreement import agree
+from benchmarks.archive import add_library, library_alone
 from benchmarks.encoders import encode_rows, make_codebooks
 from benchmarks.heads import label_by, make_models
 from benchmarks.measuring import OUT, Usage, told, used
@@ -144,6 +145,8 @@ _JOBS = (
     encode_rows,
     make_codebooks,
     label_by,
+    add_library,
+    library_alone,
 )
 JOBS: dict[str, Callable[..., Told]] = {job.__name__: job for job in _JOBS}
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -66,6 +67,28 @@ def repeated(height: int, minutes: int) -> Path:
     return _made(f"{source().name}-{height}p-{minutes}min.mp4", *loop, "-c", "copy", "-t", str(seconds))
 
 
+def library(files: int) -> Path:
+    """Return a folder of videos of more than three minutes, 360p with a keyframe every 2 s, no two of them the same."""
+    return _keyed(f"library-{source().name}-{files}", [200 + number for number in range(files)])
+
+
+def clips(files: int) -> Path:
+    """Return a folder of such videos of ten to thirty seconds."""
+    return _keyed(f"clips-{source().name}-{files}", [10 + number / 10 for number in range(files)])
+
+
+def _keyed(folder: str, lengths: Sequence[float]) -> Path:
+    # As x264 codes of itself (CRF 23), but for the keyframes, which come evenly as those of streams do.
+    picture = ("-vf", "scale=640:360,setsar=1,fps=24", "-c:v", "libx264", "-preset", "medium", "-crf", "23", "-pix_fmt", "yuv420p")
+    regular = ("-g", "48", "-keyint_min", "48", "-sc_threshold", "0")
+    sound = ("-c:a", "aac", "-b:a", "96k")
+    once = _made(f"{source().name}-keyed.mp4", *source().arguments, "-t", str(_SECONDS), *picture, *regular, *sound)
+    for number, seconds in enumerate(lengths):
+        loop = ("-stream_loop", str(int(seconds) // _SECONDS), "-i", str(once), "-c", "copy", "-t", str(seconds))
+        _made(f"{folder}/{number:03}.mp4", *loop)
+    return OUT / folder
+
+
 def uneven() -> Path:
     """Return 6 s whose pictures come at uneven times, with sound."""
     picture = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100")
@@ -97,8 +120,8 @@ def bits(path: Path, seconds: float = _SECONDS) -> str:
 def _made(name: str, *arguments: str) -> Path:
     path = OUT / name
     if not path.exists():
-        OUT.mkdir(parents=True, exist_ok=True)
-        part = OUT / f"part-{name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"part-{path.name}")
         subprocess.run([ffmpeg(), "-v", "error", "-y", *arguments, str(part)], check=True, stdin=subprocess.DEVNULL)
         part.replace(path)
     return path
