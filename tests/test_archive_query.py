@@ -4,6 +4,7 @@ import csv
 import resource
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import duckdb
 import pandas as pd
@@ -187,6 +188,19 @@ def test_export_goes_block_by_block(archive, tmp_path, monkeypatch):
     assert len(told) > count / 7
     assert told[-1] == count == pq.read_metadata(tmp_path / "labels.parquet").num_rows
     assert max(block.num_rows for block in rows(archive)) <= 7
+
+
+def test_who_reads_longer_than_what_was_replaced_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(querying, "_BLOCK_OF_EMBEDDINGS", 8)
+    archive = open_archive(tmp_path / "library", create=True)
+    for batch in range(0, 800, 20):
+        archive.write([entry(n, length=1280) for n in range(batch, batch + 20)])
+    blocks = rows(archive, embeddings=True)
+    assert next(blocks).num_rows == 8
+    open_archive(archive.where).compact(timedelta(milliseconds=1))
+    with pytest.raises(InputError, match=r"another process has tidied up meanwhile what was being read\. Do it again"):
+        list(blocks)
+    assert sum(block.num_rows for block in rows(archive, embeddings=True)) == 2400
 
 
 @pytest.mark.parametrize(

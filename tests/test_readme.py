@@ -67,8 +67,11 @@ def test_every_command_is_understood(line):
     if arguments == ["--help"]:
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
         return
-    group = typer.main.get_command(app)
-    told = group.commands[command].make_context(command, arguments, parent=group.make_context(program, [command])).params
+    context, arguments = typer.main.get_command(app).make_context(program, [command]), [command, *arguments]
+    while (group := getattr(context.command, "commands", None)) is not None:
+        name, *arguments = arguments
+        context = group[name].make_context(name, list(arguments), parent=context)
+    told = context.params
     for kind in {"smoother", "strategy", "head", "backbone"} & told.keys():
         part = build(kind, told[kind])
         assert part is None or build(kind, repr(part)) == part

@@ -1,21 +1,23 @@
 """The main job: a video in, a timeline out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, final
 
 from framevote.classifier import Classifier, Watch, load_model
 from framevote.errors import InputError, PartError, UsageError
 from framevote.metrics import changes_per_minute
 from framevote.model_file import Vote
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY, build, names
-from framevote.records import Flicker, Frame, Progress, Recipe, Scores, Timeline
+from framevote.records import Effort, Flicker, Frame, Progress, Recipe, Scores, Timeline
 from framevote.runtime import Device, Precision, RuntimeName
 from framevote.smoothing import Smoother
-from framevote.strategies import Strategy
+from framevote.strategies import Looking, Strategy
 from framevote.timelines import Cut, Tally
-from framevote.video import VIDEO_SUFFIXES, open_video
+from framevote.video import VIDEO_SUFFIXES, Video, open_video
 
 
 def label(
@@ -73,7 +75,8 @@ def label(
     vote, cut = choose_vote(classifier.card.vote, smoother, hysteresis, shortest, unknown)
     video = open_video(path, view=classifier.view, threads=threads)
     raw = Tally()
-    looked = _watched(plan(video, lambda frames: classifier.stream(_moving(frames, classifier, path), watch), vote), progress)
+    meter = _Meter(classifier, video, watch)
+    looked = _watched(meter.driven(plan(video, meter.score, vote)), progress)
     chosen = (block.only(only) for block in looked) if only else looked
     segments, track = cut(vote.stream(raw.watch(chosen)))
     return Timeline(
@@ -83,9 +86,60 @@ def label(
         flicker=Flicker(raw.changes_per_minute, changes_per_minute(track.winners, raw.seconds)),
         recipe=_recipe(classifier, vote, plan, cut, only),
         track=track,
-        frames=len(track),
+        frames=meter.scored,
         skipped=video.skipped,
+        effort=meter.effort(),
     )
+
+
+@final
+class _Meter:
+    """Counts what a strategy does as it drives the looking, and takes its time."""
+
+    def __init__(self, classifier: Classifier, video: Video, watch: Watch | None) -> None:
+        self._classifier, self._video, self._watch = classifier, video, watch
+        self.scored, self._frames, self._network = 0, 0.0, 0.0
+        self._doubtful: tuple[tuple[float, float], ...] = ()
+        self._began = time.monotonic()
+
+    def score(self, frames: Iterable[Frame]) -> Iterator[Scores]:
+        """Score frames for the strategy; the time in which none was pulled is the network's."""
+        pulled = 0.0
+
+        def timed() -> Iterator[Frame]:
+            nonlocal pulled
+            began = time.monotonic()
+            for frame in _moving(frames, self._classifier, self._video.path):
+                pulled += time.monotonic() - began
+                yield frame
+                began = time.monotonic()
+            pulled += time.monotonic() - began
+
+        blocks = self._classifier.stream(timed(), self._watch)
+        while True:
+            began, before = time.monotonic(), pulled
+            block = next(blocks, None)
+            self._network += time.monotonic() - began - (pulled - before)
+            if block is None:
+                return
+            self.scored += len(block)
+            yield block
+
+    def driven(self, rows: Iterable[Scores]) -> Iterator[Scores]:
+        """Yield what a strategy yields, and keep what it returns: where it left the vote open."""
+
+        def kept() -> Generator[Scores, None, None]:
+            self._doubtful = (yield from cast(Looking, rows)) or ()
+
+        for block in kept():
+            self._frames += float(block.frames.sum())
+            yield block
+
+    def effort(self) -> Effort:
+        """Return what it took so far."""
+        saved = max(self._frames - self.scored, 0.0) * self._network / max(self.scored, 1)
+        seconds = time.monotonic() - self._began
+        return Effort(self._frames, self._video.decoded, self.scored, seconds, saved, self._doubtful, self._video.notes)
 
 
 def choose_vote(
@@ -111,14 +165,18 @@ def _check_rate(classifier: Classifier, plan: Strategy) -> None:
     sampling = classifier.sampling
     if classifier.view.motion and plan.spacing:
         raise UsageError(
-            f"The model {classifier.name} sees how each frame differs from the one before. Received: the strategy {plan}, which looks "
-            f"every {plan.spacing:g} s. Expected one that looks at every frame: EveryFrame()."
+            f"The model {classifier.name} sees how each frame differs from the one before. Received: the strategy {plan}, which "
+            f"{_seldom(plan)}. Expected one that looks at every frame: EveryFrame()."
         )
     if sampling and plan.spacing > sampling.step * (1 + 1e-6):
         raise UsageError(
             f"The model {classifier.name} sees the order of {sampling.rate:.3g} frames a second. Received: the strategy {plan}, which "
-            f"looks every {plan.spacing:g} s. Expected one that looks every {sampling.step:.3g} s or more often, such as EveryFrame()."
+            f"{_seldom(plan)}. Expected one that looks every {sampling.step:.3g} s or more often, such as EveryFrame()."
         )
+
+
+def _seldom(plan: Strategy) -> str:
+    return f"looks every {plan.spacing:g} s" if math.isfinite(plan.spacing) else "leaves out as many frames as it can"
 
 
 def _moving(frames: Iterable[Frame], classifier: Classifier, path: str | Path) -> Iterator[Frame]:

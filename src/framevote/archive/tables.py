@@ -24,7 +24,8 @@ Table = Any
 """A table of LanceDB, whose package has no types."""
 
 _TRIES = 20
-_CONFLICT = re.compile(r"commit conflict|concurrent writers|concurrent transaction|already exists", re.IGNORECASE)
+_TIDIED = r"(not ?found|no such file)\b.*\.(lance|manifest)"
+_CONFLICT = re.compile(rf"commit conflict|concurrent writers|concurrent transaction|already exists|{_TIDIED}", re.IGNORECASE)
 
 # So that a bucket that cannot be reached is said within a quarter of a minute, and one that only stutters is waited for.
 _PATIENCE = {"connect_timeout": "3s", "timeout": "60s", "client_max_retries": "3", "client_retry_timeout": "15"}
@@ -44,7 +45,7 @@ _ELSEWHERE = {
         "the object storage does not answer. Expected it at the address that AWS_ENDPOINT_URL or the region AWS_REGION names"
     ),
     r"resolve region": "nobody says in which region the bucket lies. Set AWS_REGION, and AWS_ENDPOINT_URL where it is not Amazon's",
-    r"(Not ?Found|No such file).*\.(lance|manifest)": "another process has tidied up meanwhile what was being read. Do it again",
+    rf"(?i:{_TIDIED})": "another process has tidied up meanwhile what was being read. Do it again",
     r"NoSuchBucket": "there is no such bucket. Make it first, or name another",
     r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|status: 40[13]|Forbidden|credential": (
         "the object storage takes no such keys. Expected AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an account that may do so"

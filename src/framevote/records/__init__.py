@@ -5,13 +5,14 @@ from collections.abc import Callable
 from framevote.records.pictures import Frame, Image, VideoInfo, View
 from framevote.records.sampling import Sampling
 from framevote.records.scores import Features, FloatArray, Scores
-from framevote.records.timeline import UNKNOWN, Flicker, Guess, Recipe, Segment, Timeline, Track
+from framevote.records.timeline import UNKNOWN, Effort, Flicker, Guess, Recipe, Segment, Timeline, Track
 
 # Told the seconds of video and the frames that are done.
 Progress = Callable[[float, int], None]
 
 __all__ = [
     "UNKNOWN",
+    "Effort",
     "Features",
     "Flicker",
     "FloatArray",

@@ -94,6 +94,39 @@ class Recipe:
     versions: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Effort:
+    """What it took to label a video, beside what every frame would have taken.
+
+    Attributes:
+        frames: how many the video shows.
+        decoded: how many were decoded, those that only lead to others included.
+        scored: how many the model has looked at.
+        seconds: that the looking took, of wall time.
+        saved: seconds by which every frame would have taken longer, about: the network's part alone.
+        doubtful: stretches (start, end) in seconds where the vote was left open.
+        notes: sentences on what had to be done the slower way.
+    """
+
+    frames: float = 0.0
+    decoded: int = 0
+    scored: int = 0
+    seconds: float = 0.0
+    saved: float = 0.0
+    doubtful: tuple[tuple[float, float], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """The share of the video's frames that the model has looked at."""
+        return self.scored / self.frames if self.frames else 0.0
+
+    @property
+    def faster(self) -> float:
+        """How many times as long every frame would have taken, about."""
+        return (self.seconds + self.saved) / self.seconds if self.seconds > 0 else 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Timeline:
     """What is on screen, from when to when, how sure.
@@ -107,6 +140,7 @@ class Timeline:
         track: the winner of each row that was looked at.
         frames: how many frames were looked at.
         skipped: how many frames or packets could not be read.
+        effort: what it took; None where nobody remembers.
     """
 
     video: VideoInfo
@@ -117,6 +151,7 @@ class Timeline:
     track: Track
     frames: int = 0
     skipped: int = 0
+    effort: Effort | None = None
 
     def __post_init__(self) -> None:
         pairs = zip(self.segments, self.segments[1:], strict=False)

@@ -43,6 +43,14 @@ class Smoother(Part, abc.ABC):
     def begin(self, live: bool) -> Run:
         """Start a pass; where it is live (asked only of a causal smoother), every push answers all its rows at once."""
 
+    def fineness(self, frame_rate: float) -> float:
+        """Return how many seconds a row may last, so that the vote changes about where it would on every frame; inf: any number.
+
+        Asked by strategies that look seldom: their rows are told in pieces that are no longer. `frame_rate` is the video's.
+        """
+        del frame_rate
+        return 0.25
+
     def __call__(self, scores: Scores) -> Scores:
         """Return the steady scores of a whole video.
 

@@ -44,6 +44,10 @@ class Exponential(Smoother):
         """True: it looks back only."""
         return True
 
+    def fineness(self, frame_rate: float) -> float:
+        """Return a sixteenth of the time constant."""
+        return self.seconds / 16
+
     def begin(self, live: bool) -> Run:
         """Start a pass, the same whether live or not."""
         del live

@@ -62,6 +62,11 @@ class Viterbi(Smoother):
         del live
         return _Decoder(self._decay)
 
+    def fineness(self, frame_rate: float) -> float:
+        """Return inf: a path changes only from one look to the next, wherever the rows are cut."""
+        del frame_rate
+        return np.inf
+
     @property
     def _decay(self) -> float:
         return float(np.log(self.stay)) / self.seconds

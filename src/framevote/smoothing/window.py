@@ -66,6 +66,10 @@ class Windowed(Smoother):
         """The window."""
         return checked_span(self, self.frames, self.seconds, self.centred)
 
+    def fineness(self, frame_rate: float) -> float:
+        """Return a sixteenth of the window."""
+        return (self.seconds or (self.frames or 1) / frame_rate) / 16
+
 
 class Statistic(abc.ABC):
     """What is taken over a window. It keeps its own history of the rows, each of them a stretch between two edges."""

@@ -57,6 +57,14 @@ class Index:
         """Return how many pictures are shown before `time`; between keyframes they are taken to be spread evenly."""
         return float(np.interp(time, np.append(self.times, self.end), np.concatenate([[0], np.cumsum(self.frames)])))
 
+    def spaced(self, step: float) -> NDArray[np.intp]:
+        """Return the places of the first keyframe and of as few others as leave no more than `step` seconds between two, up to the end."""
+        kept = [0]
+        for place, following in enumerate(np.append(self.times[1:], self.end).tolist()):
+            if place and following - self.times[kept[-1]] > step:
+                kept.append(place)
+        return np.array(kept, np.intp)
+
     def before(self, time: float) -> int:
         """Return the place of the last keyframe that is shown by `time`; the first where there is none."""
         return max(int(np.searchsorted(self.times, time + 1e-6, side="right")) - 1, 0)

@@ -4,12 +4,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any
 
 import av
+import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from framevote.errors import UsageError
 from framevote.records import Frame
@@ -22,20 +24,9 @@ from framevote.video.scaling import Scaler
 _OVERTAKING = 16  # frames: no codec holds more back
 
 
-class _Timed(Protocol):
-    @property
-    def time(self) -> float: ...
-
-
-class _Key(NamedTuple):
-    place: int
-    time: float
-
-
-T = TypeVar("T", bound=_Timed)
-
-
-def keyframes(video: Video, step: float = 0.0, index: Index | None = None) -> Iterator[Frame]:
+def keyframes(
+    video: Video, step: float = 0.0, index: Index | None = None, places: Sequence[int] | NDArray[np.integer[Any]] | None = None
+) -> Iterator[Frame]:
     """Yield the frames that are stored whole, and decode no other; each stands for all that are shown until the next one.
 
     Where the video begins with another frame, that one is the first. Where packets do not say when they are shown, all frames are
@@ -45,6 +36,7 @@ def keyframes(video: Video, step: float = 0.0, index: Index | None = None) -> It
         video: the video; without motion in its view.
         step: seconds; keyframes are left out as long as one still comes every `step` seconds. 0 takes all.
         index: that of the video, where it has been read already.
+        places: those of the index that are wanted, increasing; None is all that the step leaves.
 
     Raises:
         UsageError: a step below 0, or a view that asks for motion.
@@ -59,14 +51,13 @@ def keyframes(video: Video, step: float = 0.0, index: Index | None = None) -> It
         return _among_all(video, step)
     if not index.listed:
         video.note("its container lists no keyframes, so the whole file is read to find them")
-    keys = (_Key(place, time) for place, time in enumerate(index.times.tolist()))
-    return _lasting(_alone(video, index, [key.place for key in spaced(keys, step, lambda: index.end)]), index)
+    return _lasting(_alone(video, index, index.spaced(step) if places is None else places), index)
 
 
-def spaced(frames: Iterable[T], step: float, end: Callable[[], float]) -> Iterator[T]:
-    """Yield the first of what has a time, and of the others as few as leave no more than `step` seconds between two, up to the end."""
-    last: T | None = None
-    held: T | None = None
+def _spaced(frames: Iterable[Frame], step: float, end: Callable[[], float]) -> Iterator[Frame]:
+    """Yield the first frame, and of the others as few as leave no more than `step` seconds between two, up to the end."""
+    last: Frame | None = None
+    held: Frame | None = None
     for frame in frames:
         if last is not None and held is not None and frame.time - last.time > step:
             yield held
@@ -94,9 +85,9 @@ def _until(frame: Frame, end: float, index: Index) -> Frame:
     return replace(frame, duration=end - frame.time, frames=index.passed(end) - index.passed(frame.time))
 
 
-def _alone(video: Video, index: Index, places: Iterable[int]) -> Iterator[Frame]:
+def _alone(video: Video, index: Index, places: Sequence[int] | NDArray[np.integer[Any]]) -> Iterator[Frame]:
     """Yield the keyframes at some places of the index."""
-    wanted = index.pts[list(places)].tolist()
+    wanted = index.pts[np.asarray(places, np.intp)].tolist()
     scaler = Scaler(video.info, video.view)
     video.skipped, begun = 0, False
     for picture in _decoded(video, wanted):
@@ -161,7 +152,7 @@ def _among_all(video: Video, step: float) -> Iterator[Frame]:
     def ended() -> float:
         return end
 
-    for frame in spaced(keys(), step, ended):
+    for frame in _spaced(keys(), step, ended):
         if held is not None:
             yield replace(held, duration=frame.time - held.time, frames=frame.index - held.index)
         held = frame

@@ -52,6 +52,19 @@ class Seeker:
                 yield picture
         self._held = None
 
+    def shown(self, time: float) -> Picture | None:
+        """Return the picture shown at `time`: the first if none is as early, the last beyond the end; None if none can be decoded."""
+        held, place = self._held, self._index.before(time)
+        near = held is not None and held.time <= time and self._index.before(held.time) >= place
+        last = None
+        for picture in self.within(held.time if held and near else float(self._index.times[place]), math.inf):
+            if last is not None and picture.time > time:
+                return last
+            last = picture
+            if picture.time + picture.duration > time:
+                return picture
+        return last
+
     def _from(self, start: float) -> Iterator[Picture]:
         held, place = self._held, self._index.before(start)
         near = held is not None and self._index.before(held.time) >= place

@@ -1,0 +1,155 @@
+"""Whether the vote is still open: what the smoother would say if the frames that nobody has seen were others."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framevote.records import Scores
+from framevote.smoothing import Smoother
+
+_NEIGHBOURS = (-1, 0, 1, 2)
+"""Looks from which a stretch that nobody has seen may be drawn: those at its two ends, and the next ones beyond."""
+
+_SOLID = 2
+"""Looks in a row with one label that make it a scene of its own: what is drawn never comes from a neighbour of which this holds."""
+
+_LABELS = 3
+"""Best labels of each look that are drawn for; all others never lead."""
+
+_MOST_DRAWS = 50
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """Frames that were looked at, in the order of time.
+
+    Attributes:
+        values: float32 (N, C), their probabilities.
+        times: float64 (N,), seconds.
+        places: float64 (N,), how many pictures are shown before each.
+        end: seconds where the last one's stretch ends.
+        total: how many pictures are shown before that.
+        labels: the C class names.
+    """
+
+    values: NDArray[np.float32]
+    times: NDArray[np.float64]
+    places: NDArray[np.float64]
+    end: float
+    total: float
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def joined(self, other: "Looks") -> "Looks":
+        """Return both, in the order of time; the end is the later one's."""
+        order = np.argsort(np.concatenate([self.times, other.times]), kind="stable")
+        values, times, places = (
+            np.concatenate([getattr(self, name), getattr(other, name)])[order] for name in ("values", "times", "places")
+        )
+        last = self if self.end >= other.end else other
+        return Looks(values, times, places, last.end, last.total, self.labels)
+
+    def kept(self, rows: NDArray[np.bool_], end: float, total: float) -> "Looks":
+        """Return some of them, up to an end."""
+        return Looks(self.values[rows], self.times[rows], self.places[rows], end, total, self.labels)
+
+    @property
+    def durations(self) -> NDArray[np.float64]:
+        """(N,) seconds from each look to the next."""
+        return np.diff(self.times, append=self.end)
+
+    @property
+    def frames(self) -> NDArray[np.float64]:
+        """(N,) pictures from each look to the next."""
+        return np.maximum(np.diff(self.places, append=self.total), 1e-6)
+
+    def told(self, longest: float) -> tuple[Scores, NDArray[np.intp]]:
+        """Return rows that last no more than `longest` seconds, and the first row (N,) of each look; a look is told as often as it takes.
+
+        A vote whose window is shorter than a stretch changes within it: only short rows can show where.
+        """
+        durations, frames = self.durations, self.frames
+        shares = np.ones(len(self), np.intp)
+        if math.isfinite(longest):
+            shares = np.maximum(np.minimum(np.ceil(durations / longest - 1e-9), np.ceil(frames)), 1).astype(np.intp)
+        which, firsts = np.repeat(np.arange(len(self)), shares), np.cumsum(shares) - shares
+        part = np.arange(len(which)) - firsts[which]
+        times = self.times[which] + durations[which] * part / shares[which]
+        rows = Scores(self.values[which], times, (durations / shares)[which], (frames / shares)[which], self.labels)
+        return rows, firsts
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What the vote says of each look's stretch, from it to the next.
+
+    Attributes:
+        boundary: bool (N,), whether another label is shown at its end than at its look, or at the next one.
+        doubtful: bool (N,), whether it might be shown otherwise if what nobody has seen were other.
+    """
+
+    boundary: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
+
+
+def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, random: np.random.Generator) -> Verdict:
+    """Return where the vote is still open.
+
+    What lies between two looks has been seen by nobody. It is drawn from the looks around it, as hot-deck imputation does (Andridge and
+    Little, "A Review of Hot Deck Imputation for Survey Non-response", 2010), independently for every stretch, and the smoother is
+    asked again. Where in at least 1 - `confidence` of the draws it gives another label, the vote is open. So steady scenes are settled
+    by few looks, whatever the smoother, and the label's lead counts against all that its window holds unseen.
+    """
+    shown, firsts = _shown(looks, smoother, longest)
+    lasts = np.append(firsts[1:], len(shown)) - 1
+    boundary = np.zeros(len(looks), np.bool_)
+    boundary[:-1] = shown[lasts[:-1]] != shown[firsts[1:]]
+    if math.isfinite(longest):
+        boundary |= shown[firsts] != shown[lasts]
+    if confidence >= 1:
+        return Verdict(boundary, np.ones(len(looks), np.bool_))
+    narrow = _narrowed(looks)
+    usual, _ = _shown(narrow, smoother, longest)
+    draws = min(max(math.ceil(1 / (1 - confidence) - 1e-9), 4), _MOST_DRAWS)
+    low, high = _bounds(shown[lasts])
+    others = np.zeros(len(looks))
+    for _ in range(draws):
+        drawn = np.clip(np.arange(len(looks)) + random.choice(_NEIGHBOURS, len(looks)), low, high)
+        given, _ = _shown(replace(narrow, values=narrow.values[drawn]), smoother, longest)
+        others += np.maximum.reduceat(given != usual, firsts)
+    return Verdict(boundary, others / draws >= 1 - confidence - 1e-9)
+
+
+def _shown(looks: Looks, smoother: Smoother, longest: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the best label of each row after the vote, and the first row of each look."""
+    rows, firsts = looks.told(longest)
+    return smoother(rows).values.argmax(axis=1), firsts
+
+
+def _narrowed(looks: Looks) -> Looks:
+    """Return the looks with those labels only that are among the best of some."""
+    if len(looks.labels) <= 4 * _LABELS:
+        return looks
+    best = np.unique(np.argpartition(-looks.values, _LABELS, axis=1)[:, :_LABELS])
+    return replace(looks, values=looks.values[:, best], labels=tuple(looks.labels[place] for place in best))
+
+
+def _bounds(shown: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first and last look that each may be drawn from: its own scene, and beyond where either is too thin to be one."""
+    changes = np.flatnonzero(np.diff(shown)) + 1
+    starts = np.concatenate([[0], changes])
+    lengths = np.diff(np.append(starts, len(shown)))
+    thin = lengths < _SOLID
+    scene = np.repeat(np.arange(len(starts)), lengths)
+    open_before = thin | np.append(False, thin[:-1])
+    open_after = thin | np.append(thin[1:], False)
+    low = np.where(open_before[scene], 0, starts[scene])
+    high = np.where(open_after[scene], len(shown) - 1, (starts + lengths - 1)[scene])
+    return low, high
