@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.agreement import agreement
 from benchmarks.archive import archive
 from benchmarks.archive_kills import archive_kills
+from benchmarks.archive_rows import archive_rows
 from benchmarks.copies import copies
 from benchmarks.encoders import encoders
 from benchmarks.flicker import flicker
@@ -42,6 +43,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "encoders": encoders,
     "archive": archive,
     "archive_kills": archive_kills,
+    "archive_rows": archive_rows,
 }
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
