@@ -64,6 +64,11 @@ def test_an_entry_holds_what_labelling_finds(film: Path, model: Path, settings: 
     assert entry.finished > 1e9
 
 
+def test_an_entry_tells_what_was_decoded_and_what_was_looked_at(film: Path, settings: Settings) -> None:
+    entry = describe(source(film), replace(settings, strategy="Every(seconds=1)"), threads=1)
+    assert (entry.looked, entry.decoded) == (4, 90)
+
+
 def test_scores_are_kept_on_request_only(film: Path, settings: Settings) -> None:
     assert describe(source(film), replace(settings, scores=False)).frame_scores is None
 

@@ -151,7 +151,7 @@ def _done(source: Source, content: str, settings: Settings, timeline: Timeline, 
         labels=digest.labels,
         frame_scores=digest.frame_scores(),
         looked=digest.rows,
-        decoded=digest.rows,
+        decoded=timeline.effort.decoded if timeline.effort else digest.rows,
     )
 
 
