@@ -1,5 +1,6 @@
 """A file that crashes the decoder, dawdles or gorges takes only itself with it; whatever ends the run ends its workers."""
 
+import errno
 import os
 import re
 import signal
@@ -158,3 +159,12 @@ def test_a_stopped_run_goes_down_at_once() -> None:
             next(steps)
     assert psutil.Process().children() == []
     assert time.monotonic() - began < 20
+
+
+def test_no_room_for_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(Error, match=r"cannot start: Resource temporarily unavailable\. Take fewer workers"):
+        run("good0")

@@ -144,7 +144,7 @@ class _Run:
             self._standing = replace(self._standing, of=len(lacking), size=sum(source.size for source in lacking))
             if not lacking:
                 return self._standing
-            random.shuffle(lacking)  # in another order than that of a run beside this one, so that both do little twice
+            random.SystemRandom().shuffle(lacking)  # in another order than that of a run beside this one, so that both do little twice
             with start(self._settings) as engine:
                 for results in engine.run(self._tasks(lacking, batches), partial(self._known, batches)):
                     batches.take(results)

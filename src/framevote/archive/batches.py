@@ -17,6 +17,9 @@ _BEHIND = 8
 _COMPACTED = 50
 """Batches after which small files are made into large ones."""
 
+_SPARED = 20
+"""Asking what others have done takes longer the more there is; it takes at most one part in so many of the time."""
+
 
 @final
 class Batches:
@@ -25,12 +28,13 @@ class Batches:
     One commit a file would leave thousands of small files, and become slower with each.
 
     Attributes:
-        known: what the archive has under these settings: looked up anew after each batch, as others may add too.
+        known: what the archive has under these settings: looked up anew after a batch, as others may add too.
     """
 
     def __init__(self, archive: Archive, settings: Settings) -> None:
-        self.known: Known = archive.known(settings)
         self._archive, self._settings = archive, settings
+        self._asked = self._took = 0.0
+        self.known: Known = self._ask()
         self._waiting: list[Entry | Seen] = []
         self._since = time.monotonic()
         self._written = 0
@@ -80,11 +84,21 @@ class Batches:
         self._written += 1
         if self._written % _COMPACTED == 0:
             self._archive.compact()
-        return self._archive.known(self._settings)
+        return self._ask() if time.monotonic() - self._asked > _SPARED * self._took else self.known
+
+    def _ask(self) -> Known:
+        began = time.monotonic()
+        known = self._archive.known(self._settings)
+        self._asked = time.monotonic()
+        self._took = self._asked - began
+        return known
 
     def _settle(self) -> None:
         """Wait for the batch that is being written."""
         if self._under_way:
-            self._broken = True  # unless it comes through
-            self.known = self._under_way.result()
-            self._broken, self._under_way = False, None
+            try:
+                self.known = self._under_way.result()
+            except Exception:
+                self._broken = True
+                raise
+            self._under_way = None

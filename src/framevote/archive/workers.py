@@ -17,7 +17,8 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -62,9 +63,10 @@ class _Worker:
     log: IO[bytes]
     memory: Any  # psutil's view of the process
     deadline: float
+    loaded: int = 0  # bytes of memory, with the model and no file
     ready: bool = False
     task: Task | None = None
-    content: str = field(default="")
+    content: str = ""
 
     def used(self) -> int:
         """Return bytes of memory; 0 where the process has gone."""
@@ -146,7 +148,10 @@ class Workers:
                     worker.task = None
         starting = sum(not worker.ready for worker in self._workers)
         for _ in range(min(len(waiting) - starting, self.count - len(self._workers))):
-            self._workers.append(_started(self._job, self._settings))
+            try:
+                self._workers.append(_started(self._job, self._settings))
+            except OSError as error:  # no memory, no room for processes or files
+                raise Error(f"The worker processes cannot start: {error.strerror}. Take fewer workers, or end other programs.") from error
 
     def _heard(self, known: Callable[[str], bool]) -> Iterator[Entry | Seen]:
         """Yield what workers tell within a moment."""
@@ -164,11 +169,11 @@ class Workers:
             if told.error:
                 raise told.error
             if told.ready:
-                worker.ready, self._stillborn = True, 0
+                worker.ready, worker.loaded, self._stillborn = True, worker.used(), 0
             if told.result:
                 worker.task = None
                 yield told.result
-                if worker.used() > self.memory / 2:
+                if worker.used() > (self.memory + worker.loaded) / 2:
                     self._end(worker, busy=False)  # so that the next file does not answer for what this one left
 
     def _died(self, worker: _Worker) -> Iterator[Entry]:
@@ -228,20 +233,24 @@ class Workers:
 
 def _started(job: str, settings: Settings) -> _Worker:
     """Start a worker; what it is to do goes ahead into its pipe."""
-    connection, other = Pipe()
-    log = tempfile.TemporaryFile()  # noqa: SIM115 (it goes with the worker)
-    with other:
-        process = subprocess.Popen(
-            # -P: what lies in the working directory must not be imported.
-            [sys.executable, "-P", "-c", _PROGRAM, str(other.fileno()), str(os.getpid())],
-            env={**os.environ, **ENVIRONMENT},
-            pass_fds=[other.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            process_group=0,  # what a terminal sends to the run's group, as Ctrl-C, is for the parent alone
-        )
-    connection.send((job, settings))
+    with ExitStack() as undo:
+        connection, other = Pipe()
+        undo.enter_context(connection)
+        log = undo.enter_context(tempfile.TemporaryFile())
+        with other:
+            process = subprocess.Popen(
+                # -P: what lies in the working directory must not be imported.
+                [sys.executable, "-P", "-c", _PROGRAM, str(other.fileno()), str(os.getpid())],
+                env={**os.environ, **ENVIRONMENT},
+                pass_fds=[other.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                process_group=0,  # what a terminal sends to the run's group, as Ctrl-C, is for the parent alone
+            )
+        with suppress(OSError):  # one that has died already is heard of
+            connection.send((job, settings))
+        undo.pop_all()
     return _Worker(process, connection, log, _psutil().Process(process.pid), time.monotonic() + _START)
 
 
