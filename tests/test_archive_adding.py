@@ -6,10 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,28 +284,26 @@ def test_stopped_by_a_signal_and_begun_again(made: Path, into: Path, model: Path
     check_whole(into, FILMS)
 
 
-def test_several_add_the_same_at_once(made: Path, into: Path, model: Path) -> None:
-    for run in [started([made], into, model, workers=1) for _ in range(3)]:
+def test_several_processes_add_the_same_at_once(made: Path, into: Path, model: Path) -> None:
+    for run in [started([made], into, model, workers=1) for _ in range(2)]:
         finished(run)
     check_whole(into, FILMS)
 
 
-def test_who_adds_beside_others_does_little_twice(tmp_path: Path, into: Path, model: Path, told: Told, monkeypatch) -> None:
+def at_once(*runs: Callable[[], Standing]) -> list[Standing]:
+    """Do several runs at the same time, on threads."""
+    with ThreadPoolExecutor(len(runs)) as pool:
+        return [future.result() for future in [pool.submit(run) for run in runs]]
+
+
+def test_who_adds_beside_others_does_little_twice(tmp_path: Path, into: Path, model: Path, monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", PLACE)
     monkeypatch.setattr(batches, "FILES", 1)
     slow = [tmp_path / f"wait{number}" for number in range(10)]
     for path in slow:
         path.write_bytes(b"none is read")
-    done: list[Standing] = []
-
-    def run() -> None:
-        done.append(Told()(slow, into, model, engine=lambda settings: Workers(settings, 1, job="made_jobs")))
-
-    beside = [threading.Thread(target=run) for _ in range(2)]
-    for thread in beside:
-        thread.start()
-    for thread in beside:
-        thread.join()
+    one = partial(Told(), slow, into, model, engine=lambda settings: Workers(settings, 1, job="made_jobs"))
+    done = at_once(one, one)
     assert len(videos(into)) == 10
     assert 10 <= sum(each.done for each in done) <= 17  # in one order they would be 20
     assert {each.done + each.same + each.known for each in done} == {10}
@@ -312,8 +311,8 @@ def test_who_adds_beside_others_does_little_twice(tmp_path: Path, into: Path, mo
 
 def test_two_models_at_once(made: Path, into: Path, model: Path, tmp_path: Path) -> None:
     other = model_file(tmp_path / "other.fvm", temperature=2.0)
-    runs = [started([made], into, each, workers=1) for each in (model, other)]
-    assert [finished(run) for run in runs] == [f"done {FILMS} of {FILMS}"] * 2
+    done = at_once(*(partial(Told(), made, into, each, workers=1) for each in (model, other)))
+    assert [each.done for each in done] == [FILMS, FILMS]
     check_whole(into, 2 * FILMS)
     assert set(Counter(row["settings"] for row in videos(into)).values()) == {FILMS}
 
