@@ -12,6 +12,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -406,13 +407,15 @@ def test_cut_off_between_two_commits(archive, monkeypatch, table):
     assert whole(archive) == {entry(1).key: [0, 1, 2], entry(2).key: [0, 1, 2, 3, 4], entry(3).key: [0, 1]}
 
 
-def overlapping(where: str, seed: int) -> None:
-    """Open, or make, an archive and write videos of 0 … 39 in an order of one's own; the first process compacts meanwhile."""
+def overlapping(where: str, seed: int, barrier: Barrier) -> None:
+    """Open, or make, an archive and write videos of 0 … 23, each batch when the others write theirs; the first process compacts too."""
+    barrier.wait(120)
     archive = open_archive(where, create=True)
-    numbers = random.Random(seed).sample(range(40), 40)
-    for place in range(0, 40, 5):
+    numbers = random.Random(seed).sample(range(24), 24) if seed > 1 else list(range(24))
+    for place in range(0, 24, 6):
+        barrier.wait(120)
         settings, length = (OTHER, 16) if seed % 2 else (SETTINGS, 8)
-        batch = [entry(n) for n in numbers[place : place + 3]] + [entry(n, settings, length=length) for n in numbers[place : place + 5]]
+        batch = [entry(n) for n in numbers[place : place + 3]] + [entry(n, settings, length=length) for n in numbers[place : place + 6]]
         archive.write(batch, [Seen(source(100 + numbers[place]), content(numbers[place]))])
         if seed == 0:
             archive.compact(timedelta(seconds=30))
@@ -421,19 +424,20 @@ def overlapping(where: str, seed: int) -> None:
 def test_four_processes_write_the_same_keys(tmp_path):
     where = str(tmp_path / "library")
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=overlapping, args=(where, seed)) for seed in range(4)]
+    barrier = spawn.Barrier(4)
+    processes = [spawn.Process(target=overlapping, args=(where, seed, barrier)) for seed in range(4)]
     for process in processes:
         process.start()
     while any(process.is_alive() for process in processes):
         if list(tmp_path.glob("library/videos.lance/_versions/*.manifest")):
             whole_but_unfinished(where)
-        time.sleep(0.05)
+        time.sleep(0.2)
     assert [process.exitcode for process in processes] == [0] * 4
     archive = open_archive(where)
     shown = whole(archive)
-    assert {key for key in shown if key.endswith(SETTINGS.fingerprint)} == {entry(n).key for n in range(40)}
-    assert {key for key in shown if key.endswith(OTHER.fingerprint)} == {entry(n, OTHER).key for n in range(40)}
-    assert archive.table("segments_8").count_rows() == archive.table("segments_16").count_rows() == 120
+    assert {key for key in shown if key.endswith(SETTINGS.fingerprint)} == {entry(n).key for n in range(24)}
+    assert {key for key in shown if key.endswith(OTHER.fingerprint)} == {entry(n, OTHER).key for n in range(24)}
+    assert archive.table("segments_8").count_rows() == archive.table("segments_16").count_rows() == 72
     paths = archive.table("files").search().select(["path"]).to_arrow()["path"].to_pylist()
     assert len(paths) == len(set(paths))
 
