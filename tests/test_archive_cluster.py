@@ -28,6 +28,7 @@ from framevote.archive.store import Seen, open_archive
 from framevote.archive.tables import scan
 from framevote.archive.workers import Workers
 from framevote.archive.working import Task
+from framevote.cli import _run
 from framevote.errors import Error, MissingExtra, ModelError, UsageError
 from framevote.testing.made import made_video
 
@@ -294,6 +295,23 @@ def test_what_would_meet_every_file_is_raised(prepared: Callable[..., Cluster]) 
 def test_where_to_work_must_be_known(on: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Expected local, auto, or an address such as ray://head:10001"):
         add_on(on, [tmp_path], tmp_path / "library")
+
+
+def test_the_command_passes_on_where_to_work(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    film = made_video(tmp_path / "film.mkv", [40] * 9)
+    told = [
+        str(film),
+        "--into",
+        str(tmp_path / "library"),
+        "--model",
+        str(model_file(tmp_path / "colours.fvm")),
+        "--on",
+        "ray://127.0.0.1:9",
+    ]
+    assert _run(["archive", "add", *told]) == 1
+    assert "The cluster ray://127.0.0.1:9 cannot be reached" in capfd.readouterr().err
+    assert _run(["archive", "add", *told[:-1], "nowhere"]) == 2
+    assert "Received the cluster 'nowhere'. Expected local, auto, or an address" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("limits", [{"workers": 0}, {"longest": -1}, {"memory": 0}])

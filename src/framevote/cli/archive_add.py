@@ -12,6 +12,7 @@ from framevote.errors import UsageError
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY
 
 if TYPE_CHECKING:
+    from framevote.archive.adding import StartEngine
     from framevote.archive.standing import Standing
     from framevote.cli.batch import Tellings
 
@@ -52,6 +53,10 @@ def add(
     shard: Annotated[
         str | None, typer.Option(help="Take one share of the files, such as 3/8: the third of eight.", show_default="all")
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Work with the help of Ray: local, auto, or a cluster such as ray://head:10001.", show_default="without"),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="How many processes look at videos.", show_default="one for each core")] = None,
     longest: Annotated[float | None, typer.Option(help="Seconds that a file may take.", show_default="3600")] = None,
     memory: Annotated[
@@ -82,6 +87,7 @@ def add(
             longest=longest,
             memory=memory,
             retry=retry,
+            engine=_engine(on, workers, longest, memory),
             progress=progress,
             fail=tell.fail,
             notify=tell.note,
@@ -178,6 +184,15 @@ def _span(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
+def _engine(on: str | None, workers: int | None, longest: float | None, memory: float | None) -> "StartEngine | None":
+    """Return what has files looked at by Ray; None: workers of this machine do."""
+    if on is None:
+        return None
+    from framevote.archive.cluster import engine_on  # noqa: PLC0415 (brings numpy)
+
+    return engine_on(on, workers, longest, memory)
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
