@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.agreement import agreement
 from benchmarks.archive import archive
 from benchmarks.archive_kills import archive_kills
+from benchmarks.archive_ray import archive_ray
 from benchmarks.archive_rows import archive_rows
 from benchmarks.copies import copies
 from benchmarks.encoders import encoders
@@ -44,6 +45,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "archive": archive,
     "archive_kills": archive_kills,
     "archive_rows": archive_rows,
+    "archive_ray": archive_ray,
 }
 README = ROOT / "benchmarks" / "README.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -21,6 +21,7 @@ import numpy as np
 import framevote
 from benchmarks.agreement import agree
 from benchmarks.archive import add_library, library_alone
+from benchmarks.archive_ray import add_on_ray
 from benchmarks.encoders import encode_rows, make_codebooks
 from benchmarks.heads import label_by, make_models
 from benchmarks.measuring import OUT, Usage, told, used
@@ -146,6 +147,7 @@ _JOBS = (
     make_codebooks,
     label_by,
     add_library,
+    add_on_ray,
     library_alone,
 )
 JOBS: dict[str, Callable[..., Told]] = {job.__name__: job for job in _JOBS}

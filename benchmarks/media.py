@@ -77,12 +77,26 @@ def clips(files: int) -> Path:
     return _keyed(f"clips-{source().name}-{files}", [10 + number / 10 for number in range(files)])
 
 
-def _keyed(folder: str, lengths: Sequence[float]) -> Path:
+def sized(height: int, files: int) -> Path:
+    """Return a folder of such videos of about three minutes, of that height."""
+    return _keyed(f"sized-{source().name}-{height}p-{files}", [180 + number for number in range(files)], height)
+
+
+def _keyed(folder: str, lengths: Sequence[float], height: int = 360) -> Path:
     # As x264 codes of itself (CRF 23), but for the keyframes, which come evenly as those of streams do.
-    picture = ("-vf", "scale=640:360,setsar=1,fps=24", "-c:v", "libx264", "-preset", "medium", "-crf", "23", "-pix_fmt", "yuv420p")
+    size = f"scale={height * 16 // 9}:{height},setsar=1,fps=24"
+    picture = ("-vf", size, "-c:v", "libx264", "-preset", "medium", "-crf", "23", "-pix_fmt", "yuv420p")
     regular = ("-g", "48", "-keyint_min", "48", "-sc_threshold", "0")
     sound = ("-c:a", "aac", "-b:a", "96k")
-    once = _made(f"{source().name}-keyed.mp4", *source().arguments, "-t", str(_SECONDS), *picture, *regular, *sound)
+    once = _made(
+        f"{source().name}-keyed{'' if height == 360 else f'-{height}p'}.mp4",
+        *source().arguments,
+        "-t",
+        str(_SECONDS),
+        *picture,
+        *regular,
+        *sound,
+    )
     for number, seconds in enumerate(lengths):
         loop = ("-stream_loop", str(int(seconds) // _SECONDS), "-i", str(once), "-c", "copy", "-t", str(seconds))
         _made(f"{folder}/{number:03}.mp4", *loop)

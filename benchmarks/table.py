@@ -74,7 +74,7 @@ def machine(others: float, speeds: tuple[float, float]) -> str:
     versions = ", ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name)))
     return "\n".join(
         [
-            f"- Processor: {_processor()}, {cores()} cores, {memory:.0f} GiB of memory",
+            f"- Processor: {processor()}, {cores()} cores, {memory:.0f} GiB of memory",
             f"- System: {platform.system()}, Python {platform.python_version()}",
             f"- Versions: {versions}",
             f"- Pictures: {source().words}",
@@ -84,7 +84,8 @@ def machine(others: float, speeds: tuple[float, float]) -> str:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return what the processor is, and what it can."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text().splitlines() if told.exists() else []
     facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
