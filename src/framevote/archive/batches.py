@@ -9,7 +9,8 @@ from framevote.archive.entries import Entry, Settings
 from framevote.archive.store import Archive, Known, Seen
 
 FILES, SECONDS = 64, 10.0
-"""A batch is written when it has so many files, or its first has waited so long."""
+"""A batch is written when it has so many files, or its first has waited so long; the first ones of a run sooner, from a second on, so
+that a run that does not live long leaves something too."""
 
 _BEHIND = 8
 """Batches that may wait while one is written; whoever brings more waits too, so that memory stays bounded."""
@@ -36,7 +37,7 @@ class Batches:
         self._asked = self._took = 0.0
         self.known: Known = self._ask()
         self._waiting: list[Entry | Seen] = []
-        self._since = time.monotonic()
+        self._started = self._since = time.monotonic()
         self._written = 0
         self._beside = ThreadPoolExecutor(1, "archive")
         self._under_way: Future[Known] | None = None
@@ -69,9 +70,12 @@ class Batches:
         self._waiting.extend(results)
         if self._under_way and (self._under_way.done() or len(self._waiting) >= _BEHIND * FILES):
             self._settle()
-        due = len(self._waiting) >= FILES or time.monotonic() - self._since >= SECONDS
-        if self._waiting and due and not self._under_way:
+        if self._waiting and not self._under_way and self._due():
             self._begin()
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        return len(self._waiting) >= FILES or now - self._since >= min(SECONDS, max(1.0, (now - self._started) / 4))
 
     def _begin(self) -> None:
         entries = [result for result in self._waiting if isinstance(result, Entry)]

@@ -26,7 +26,7 @@ class CoarseToFine(Strategy):
     """
 
     confidence: float = 0.9
-    finest: float = 0.1
+    finest: float = 0.05
 
     def __post_init__(self) -> None:
         check_number(self, "confidence", "a share from 0.5 to 1", 0.5, 1.0)

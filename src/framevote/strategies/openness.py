@@ -14,7 +14,7 @@ _NEIGHBOURS = (-1, 0, 1, 2)
 """Looks from which a stretch that nobody has seen may be drawn: those at its two ends, and the next ones beyond."""
 
 _SOLID = 2
-"""Looks in a row with one label that make it a scene of its own: what is drawn never comes from a neighbour of which this holds."""
+"""Looks in a row with one label that make a scene of their own, which is drawn from itself alone; a sure one does so by itself."""
 
 _LABELS = 3
 """Best labels of each look that are drawn for; all others never lead."""
@@ -31,6 +31,7 @@ class Looks:
         values: float32 (N, C), their probabilities.
         times: float64 (N,), seconds.
         places: float64 (N,), how many pictures are shown before each.
+        fresh: bool (N,), whether each is a keyframe that the encoder stored out of its turn, as it does where a scene begins.
         end: seconds where the last one's stretch ends.
         total: how many pictures are shown before that.
         labels: the C class names.
@@ -39,6 +40,7 @@ class Looks:
     values: NDArray[np.float32]
     times: NDArray[np.float64]
     places: NDArray[np.float64]
+    fresh: NDArray[np.bool_]
     end: float
     total: float
     labels: tuple[str, ...]
@@ -49,15 +51,19 @@ class Looks:
     def joined(self, other: "Looks") -> "Looks":
         """Return both, in the order of time; the end is the later one's."""
         order = np.argsort(np.concatenate([self.times, other.times]), kind="stable")
-        values, times, places = (
-            np.concatenate([getattr(self, name), getattr(other, name)])[order] for name in ("values", "times", "places")
-        )
+        columns = ("values", "times", "places", "fresh")
+        values, times, places, fresh = (np.concatenate([getattr(self, name), getattr(other, name)])[order] for name in columns)
         last = self if self.end >= other.end else other
-        return Looks(values, times, places, last.end, last.total, self.labels)
+        return Looks(values, times, places, fresh, last.end, last.total, self.labels)
 
-    def kept(self, rows: NDArray[np.bool_], end: float, total: float) -> "Looks":
-        """Return some of them, up to an end."""
-        return Looks(self.values[rows], self.times[rows], self.places[rows], end, total, self.labels)
+    def split(self, place: int) -> tuple["Looks", "Looks"]:
+        """Return those before a place, up to it, and the rest."""
+        end, total = (self.end, self.total) if place == len(self) else (float(self.times[place]), float(self.places[place]))
+        before, after = slice(place), slice(place, None)
+        return (
+            Looks(self.values[before], self.times[before], self.places[before], self.fresh[before], end, total, self.labels),
+            Looks(self.values[after], self.times[after], self.places[after], self.fresh[after], self.end, self.total, self.labels),
+        )
 
     @property
     def durations(self) -> NDArray[np.float64]:
@@ -106,6 +112,9 @@ def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, r
     Little, "A Review of Hot Deck Imputation for Survey Non-response", 2010), independently for every stretch, and the smoother is
     asked again. Where in at least 1 - `confidence` of the draws it gives another label, the vote is open. So steady scenes are settled
     by few looks, whatever the smoother, and the label's lead counts against all that its window holds unseen.
+
+    A scene of a single look stands for itself if its best probability is at least `confidence`; where two such meet at a keyframe that
+    was stored out of its turn, the boundary is taken to be there.
     """
     shown, firsts = _shown(looks, smoother, longest)
     lasts = np.append(firsts[1:], len(shown)) - 1
@@ -118,13 +127,16 @@ def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, r
     narrow = _narrowed(looks)
     usual, _ = _shown(narrow, smoother, longest)
     draws = min(max(math.ceil(1 / (1 - confidence) - 1e-9), 4), _MOST_DRAWS)
-    low, high = _bounds(shown[lasts])
+    sure = looks.values.max(axis=1) >= confidence
+    low, high = _bounds(shown[lasts], sure)
     others = np.zeros(len(looks))
     for _ in range(draws):
         drawn = np.clip(np.arange(len(looks)) + random.choice(_NEIGHBOURS, len(looks)), low, high)
         given, _ = _shown(replace(narrow, values=narrow.values[drawn]), smoother, longest)
         others += np.maximum.reduceat(given != usual, firsts)
-    return Verdict(boundary, others / draws >= 1 - confidence - 1e-9)
+    doubtful = others / draws >= 1 - confidence - 1e-9
+    boundary[:-1] &= ~(looks.fresh[1:] & sure[1:] & sure[:-1]) | doubtful[:-1]
+    return Verdict(boundary, doubtful)
 
 
 def _shown(looks: Looks, smoother: Smoother, longest: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -141,12 +153,12 @@ def _narrowed(looks: Looks) -> Looks:
     return replace(looks, values=looks.values[:, best], labels=tuple(looks.labels[place] for place in best))
 
 
-def _bounds(shown: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _bounds(shown: NDArray[np.intp], sure: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the first and last look that each may be drawn from: its own scene, and beyond where either is too thin to be one."""
     changes = np.flatnonzero(np.diff(shown)) + 1
     starts = np.concatenate([[0], changes])
     lengths = np.diff(np.append(starts, len(shown)))
-    thin = lengths < _SOLID
+    thin = (lengths < _SOLID) & ~np.logical_or.reduceat(sure, starts)
     scene = np.repeat(np.arange(len(starts)), lengths)
     open_before = thin | np.append(False, thin[:-1])
     open_after = thin | np.append(thin[1:], False)

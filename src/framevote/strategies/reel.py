@@ -18,6 +18,7 @@ class Blocks:
         edges: float64 (B + 1,), seconds where the blocks begin, and where the last ends.
         passed: float64 (B + 1,), how many pictures are shown before each edge.
         keys: bool (B,), whether a block begins with a keyframe that is looked at alone; else it is decoded from its beginning.
+        fresh: bool (B,), whether its keyframe was stored before the encoder's usual distance was reached.
     """
 
     def __init__(self, index: Index, longest: float, chosen: NDArray[np.intp]) -> None:
@@ -25,16 +26,34 @@ class Blocks:
         starts = np.append(index.times[chosen], index.end)
         edges: list[float] = []
         keys: list[bool] = []
-        for start, end in pairwise(starts.tolist()):
+        early = _early(index) if len(chosen) == len(index) else np.zeros(len(chosen), np.bool_)
+        fresh: list[bool] = []
+        for key, (start, end) in enumerate(pairwise(starts.tolist())):
             pieces = max(int(np.ceil((end - start) / longest - 1e-6)), 1)
             edges.extend(np.linspace(start, end, pieces, endpoint=False).tolist())
             keys.extend([pieces == 1] * pieces)
+            fresh.extend([bool(early[key]), *([False] * (pieces - 1))])
         self.edges = np.array([*edges, index.end])
         self.passed = np.array([index.passed(edge) for edge in self.edges])
-        self.keys = np.array(keys, np.bool_)
+        self.keys, self.fresh = np.array(keys, np.bool_), np.array(fresh, np.bool_)
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def at(self, time: float) -> int:
+        """Return which block shows `time`."""
+        return min(max(int(np.searchsorted(self.edges, time + 1e-6, side="right")) - 1, 0), len(self) - 1)
+
+    def begins_fresh(self, times: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return whether there is a fresh keyframe at each of the times (N,)."""
+        places = np.clip(np.searchsorted(self.edges, times + 1e-6, side="right") - 1, 0, len(self) - 1)
+        return self.fresh[places] & (np.abs(self.edges[places] - times) < 1e-6)
+
+
+def _early(index: Index) -> NDArray[np.bool_]:
+    """Return which keyframes follow the one before sooner than the longest distance that the encoder keeps."""
+    usual = index.frames[:-1].max(initial=0)
+    return np.append(False, index.frames[:-1] < usual - 1)
 
 
 @final
@@ -59,7 +78,7 @@ class Reel:
 
     def passed(self, time: float) -> float:
         """Return how many pictures are shown before `time`: exact in blocks that are decoded, from keyframe to keyframe in others."""
-        block = self._block(time)
+        block = self._blocks.at(time)
         start, end = self._blocks.edges[block : block + 2]
         low, high = self._blocks.passed[block : block + 2]
         if block in self._times and len(self._times[block]):
@@ -79,9 +98,6 @@ class Reel:
         for held in (self._stills, self._times, self._ends):
             for block in [block for block in held if block < before]:
                 del held[block]
-
-    def _block(self, time: float) -> int:
-        return min(max(int(np.searchsorted(self._blocks.edges, time + 1e-6, side="right")) - 1, 0), len(self._blocks) - 1)
 
     def _decode(self, block: int) -> None:
         start, end = self._blocks.edges[block : block + 2].tolist()

@@ -29,6 +29,9 @@ _CHAPTER = (5.0, 60.0)
 _MEMORY = 60.0
 """Seconds before a chapter whose looks are kept for the windows that reach back."""
 
+_OVERLAP = 15.0
+"""Seconds at the end of a chapter that are decided with the next one, when more of what follows is known."""
+
 _TRIED = 4
 """Keyframes by which the cost of a look is measured."""
 
@@ -97,13 +100,15 @@ class Search:
         doubtful: list[Stretch] = []
         with Seeker(self._video, self._index) as seeker:
             reel = Reel(self._video, blocks, seeker, self._finest)
-            before: Looks | None = None
+            before = pending = None
             for chapter, ahead in _with_next(self._chapters(blocks, reel, chosen)):
-                reel.drop(chapter.first)
-                looks, left = self._searched(before, chapter, ahead, reel, blocks)
-                doubtful.extend(left)
-                yield from _in_blocks(looks.told(self._longest)[0])
-                before = _latest(looks if before is None else before.joined(looks))
+                looks, verdict = self._searched(before, pending, chapter, ahead, reel, blocks)
+                settled = looks if ahead is None else looks.split(_settled(looks))[0]
+                pending = looks.split(len(settled))[1] if len(settled) < len(looks) else None
+                doubtful.extend(_doubtful(settled, verdict))
+                yield from _in_blocks(settled.told(self._longest)[0])
+                before = _latest(settled if before is None else before.joined(settled))
+                reel.drop(blocks.at(before.end))
         return tuple(_merged(doubtful))
 
     def _chosen(self) -> NDArray[np.intp]:
@@ -119,11 +124,11 @@ class Search:
     def _chapters(self, blocks: Blocks, reel: Reel, chosen: NDArray[np.intp]) -> Iterator[_Chapter]:
         """Yield chapters with their first looks; one in which nothing can be decoded is left out."""
         alone = chosen[np.isin(self._index.times[chosen], blocks.edges[:-1][blocks.keys])]
-        stream = _Peek(keyframes(self._video, index=self._index, places=alone) if len(alone) else iter(()))
+        stream = _Peek(keyframes(self._video, index=self._index, places=alone.tolist()) if len(alone) else iter(()))
         for first, last in _cut(blocks, self._chapter_seconds()):
             looks = self._looked(self._firsts(first, last, blocks, reel, stream), reel, float(blocks.edges[last]))
             if looks is not None:
-                yield _Chapter(first, last, looks)
+                yield _Chapter(first, last, replace(looks, fresh=blocks.begins_fresh(looks.times)))
 
     def _chapter_seconds(self) -> float:
         view, rate = self._video.view, float(self._video.info.frame_rate) or 25.0
@@ -143,10 +148,10 @@ class Search:
                 yield stream.take()
 
     def _searched(
-        self, before: Looks | None, chapter: _Chapter, ahead: _Chapter | None, reel: Reel, blocks: Blocks
-    ) -> tuple[Looks, list[Stretch]]:
-        """Look closer until the vote is decided or the time is up; return all looks, and where it is still open."""
-        looks, spent = chapter.looks, set[float]()
+        self, before: Looks | None, pending: Looks | None, chapter: _Chapter, ahead: _Chapter | None, reel: Reel, blocks: Blocks
+    ) -> tuple[Looks, Verdict]:
+        """Look closer until the vote is decided or the time is up; return all looks that are not settled yet, and the last verdict."""
+        looks, spent = chapter.looks if pending is None else pending.joined(chapter.looks), set[float]()
         span, left = blocks.edges[[chapter.first, chapter.last]], blocks.edges[-1] - blocks.edges[chapter.first]
         moment = self._clock.until(float((span[1] - span[0]) / left) if left > 0 else 1.0)
         random = np.random.default_rng(round(float(looks.times[0]) * 1e6))
@@ -157,7 +162,7 @@ class Search:
             stills = self._next_stills(looks, verdict, reel, blocks, spent, moment)
             found = self._looked(stills, reel, end) if stills else None
             if found is None:
-                return looks, _doubtful(looks, verdict)
+                return looks, verdict
             looks = looks.joined(found)
 
     def _verdict(self, before: Looks | None, looks: Looks, ahead: _Chapter | None, random: np.random.Generator) -> Verdict:
@@ -193,7 +198,8 @@ class Search:
         if not sum(map(len, blocks)):
             return None
         scores = Scores.join(blocks)
-        return _placed(Looks(scores.values, scores.times, scores.times, end, 0.0, scores.labels), reel, end)
+        fresh = np.zeros(len(scores), np.bool_)
+        return _placed(Looks(scores.values, scores.times, scores.times, fresh, end, 0.0, scores.labels), reel, end)
 
 
 @dataclass
@@ -249,9 +255,7 @@ def _next_still(start: float, end: float, boundary: bool, reel: Reel, blocks: Bl
 
 def _stills(start: float, end: float, reel: Reel, blocks: Blocks) -> Iterator[Frame]:
     """Yield the stills of every block that shows something of [start, end)."""
-    low = max(int(np.searchsorted(blocks.edges, start + 1e-6, side="right")) - 1, 0)
-    high = int(np.searchsorted(blocks.edges[:-1], end - 1e-6))
-    return chain.from_iterable(reel.stills(block) for block in range(low, max(high, low + 1)))
+    return chain.from_iterable(reel.stills(block) for block in range(blocks.at(start), blocks.at(end - 2e-6) + 1))
 
 
 def _placed(looks: Looks, reel: Reel, end: float) -> Looks:
@@ -260,9 +264,14 @@ def _placed(looks: Looks, reel: Reel, end: float) -> Looks:
     return replace(looks, places=places, end=end, total=reel.passed(end))
 
 
+def _settled(looks: Looks) -> int:
+    """Return how many looks are told now; those of the last seconds wait until what follows them has been searched too."""
+    return max(int(np.searchsorted(looks.times, looks.end - _OVERLAP)), 0)
+
+
 def _doubtful(looks: Looks, verdict: Verdict) -> list[Stretch]:
     ends = np.append(looks.times[1:], looks.end)
-    return [(float(looks.times[row]), float(ends[row])) for row in np.flatnonzero(verdict.doubtful)]
+    return [(float(looks.times[row]), float(ends[row])) for row in np.flatnonzero(verdict.doubtful[: len(looks)])]
 
 
 def _merged(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
@@ -281,8 +290,7 @@ def _merged(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
 
 def _latest(looks: Looks) -> Looks:
     """Return the looks of the last minute, and a few more where these are seldom."""
-    first = min(int(np.searchsorted(looks.times, looks.end - _MEMORY)), max(len(looks) - 8, 0))
-    return looks.kept(np.arange(len(looks)) >= first, looks.end, looks.total)
+    return looks.split(min(int(np.searchsorted(looks.times, looks.end - _MEMORY)), max(len(looks) - 8, 0)))[1]
 
 
 def _in_blocks(rows: Scores) -> Iterator[Scores]:

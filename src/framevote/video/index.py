@@ -1,7 +1,6 @@
 """Which pictures of a video are stored whole, told by its packets alone: nothing is decoded."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, final
@@ -10,7 +9,6 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -28,7 +26,8 @@ class Index:
     Attributes:
         times: float64 (K,), seconds when each is shown, strictly increasing; of a video that begins with another picture, the first
             is 0 all the same, since there begins what can be looked at.
-        pts: int64 (K,), the same on the stream's own clock, to seek by.
+        pts: int64 (K,), the same on the stream's own clock.
+        seeks: int64 (K,), where on that clock a seek finds each.
         frames: int64 (K,), how many pictures are shown from each until the next.
         end: seconds when the last picture ends.
         listed: whether the container's own list told it; else every packet was read.
@@ -37,6 +36,7 @@ class Index:
 
     times: NDArray[np.float64]
     pts: NDArray[np.int64]
+    seeks: NDArray[np.int64]
     frames: NDArray[np.int64]
     end: float
     listed: bool
@@ -70,50 +70,25 @@ class Index:
         return max(int(np.searchsorted(self.times, time + 1e-6, side="right")) - 1, 0)
 
 
-class Key(NamedTuple):
-    """A keyframe's packet, and how many pictures are stored from it until the next."""
+class _Stored(NamedTuple):
+    """A keyframe: when it is shown, where a seek finds it, and how many pictures are stored from it until the next."""
 
-    packet: "Packet[VideoStream]"
+    pts: int | None
+    seek: int
     frames: int
 
 
 def index_of(video: Video) -> Index:
     """Return which pictures of a video are stored whole."""
-    lasts = [0.0]
     with open_container(video.path) as container:
         stream = picture_stream(video.path, container)
-        listed = _counts(stream) is not None
-        keys = [_Stored(key.packet.pts, key.frames) for key in key_packets(container, stream, lasts)]
+        listed = _listed(container, stream)
+    keys, end = (listed, 0.0) if listed else _read(video)
     timed = bool(keys) and _in_order(keys, video.info)
-    keys = _from_beginning(keys, video.info) if timed else [_Stored(0, sum(key.frames for key in keys))]
-    pts, counts = (np.array(column, np.int64) for column in zip(*keys, strict=True))
+    keys = _from_beginning(keys, video.info) if timed else [_Stored(0, 0, sum(key.frames for key in keys))]
+    pts, seeks, counts = (np.array(column, np.int64) for column in zip(*keys, strict=True))
     times = np.array([0.0, *(seconds_of(key.pts or 0, video.info) for key in keys[1:])])
-    end = max(video.info.duration, lasts[-1] - video.info.start, float(times[-1]))
-    return Index(times, pts, counts, end, listed, timed)
-
-
-class _Stored(NamedTuple):
-    pts: int | None
-    frames: int
-
-
-def _in_order(keys: list[_Stored], info: VideoInfo) -> bool:
-    """Return whether every keyframe says when it is shown, on a clock that is never set back."""
-    shown = [key.pts * info.time_base for key in keys if key.pts is not None]
-    return len(shown) == len(keys) and all(later - earlier > -CLOCK_SET_BACK for earlier, later in pairwise(shown))
-
-
-def _from_beginning(keys: list[_Stored], info: VideoInfo) -> list[_Stored]:
-    """Return the keyframes in the order of showing, from the last by which the video has begun; the pictures of others count for these."""
-    kept: list[_Stored] = []
-    for key in keys:
-        if kept and (key.pts or 0) <= (kept[-1].pts or 0):
-            kept[-1] = _Stored(kept[-1].pts, kept[-1].frames + key.frames)
-        elif kept and seconds_of(key.pts or 0, info) <= 0:
-            kept[-1] = _Stored(key.pts, kept[-1].frames + key.frames)
-        else:
-            kept.append(key)
-    return kept
+    return Index(times, pts, seeks, counts, max(video.info.duration, end, float(times[-1])), bool(listed), timed)
 
 
 def seconds_of(pts: int, info: VideoInfo) -> float:
@@ -121,37 +96,63 @@ def seconds_of(pts: int, info: VideoInfo) -> float:
     return float(pts * info.time_base) - info.start
 
 
-def key_packets(container: InputContainer, stream: VideoStream, lasts: list[float] | None = None) -> Iterator[Key]:
-    """Yield the keyframes' packets; where the container lists its packets, the others are not even read.
-
-    `lasts` is told when the last packet ends, in seconds of the stream's own clock, where all are read.
-    """
-    listed = _counts(stream)
-    if listed is None:
-        yield from _counted(container, stream, lasts)
+def key_packets(container: InputContainer, stream: VideoStream, index: Index, places: Sequence[int]) -> Iterator["Packet[VideoStream]"]:
+    """Yield the packets of some keyframes of the index, in order; where the container lists its packets, no others are read."""
+    if index.listed:
+        for place in places:
+            if (packet := _packet_at(container, stream, int(index.seeks[place]))) is not None:
+                yield packet
         return
-    stream.discard = Discard.nonkey
-    left = deque(listed)
-    for packet in _whole(container, stream):
-        if packet.is_keyframe:
-            yield Key(packet, left.popleft() if left else 1)
+    wanted = set(index.pts[np.asarray(places, np.intp)].tolist())
+    yield from (packet for packet in _whole(container, stream) if packet.is_keyframe and packet.pts in wanted)
 
 
-def _counted(container: InputContainer, stream: VideoStream, lasts: list[float] | None) -> Iterator[Key]:
-    held: Packet[VideoStream] | None = None
-    count, end, base = 0, None, float(stream.time_base or 1)
-    for packet in _whole(container, stream):
-        if packet.is_keyframe:
-            if held is not None:
-                yield Key(held, count)
-            held, count = packet, 0
-        count += held is not None and not packet.is_discard
-        if packet.pts is not None:
-            end = max(end or 0, packet.pts + (packet.duration or 0))
-    if lasts is not None and end is not None:
-        lasts.append(end * base)
-    if held is not None:
-        yield Key(held, count)
+def _listed(container: InputContainer, stream: VideoStream) -> list[_Stored] | None:
+    """Return the keyframes by the container's own list, of which only they are read; None where it does not list all packets.
+
+    The list says when packets are decoded; when they are shown stands in the packets. (What FFmpeg 8 gives while it discards all
+    other packets of an MP4 shows at wrong times: it does not count the offsets of those that it leaves out.)
+    """
+    entries = stream.index_entries
+    if len(entries) < 2 or len(entries) < stream.frames:
+        return None
+    places = [place for place, entry in enumerate(entries) if entry.is_keyframe]
+    if not places or (len(places) == len(entries) and stream.frames != len(entries)):
+        return None  # Matroska lists keyframes only: there, that none is anything else says nothing
+    shown = np.cumsum([not entry.is_discard for entry in entries])
+    stamps = np.array([entry.timestamp for entry in entries], np.int64)
+    keys: list[_Stored] = []
+    for place, following in pairwise([*places, len(entries)]):
+        # Seeks go by when frames are shown: the middle on the way to the next keyframe lies behind that, and before the next.
+        seek = int(stamps[place] + stamps[following - 1]) // 2 + 1
+        packet = _packet_at(container, stream, seek)
+        if packet is None or packet.dts != stamps[place] or not packet.is_keyframe:
+            return None
+        keys.append(_Stored(packet.pts, seek, int(shown[following - 1] - (shown[place - 1] if place else 0))))
+    return keys
+
+
+def _packet_at(container: InputContainer, stream: VideoStream, time: int) -> "Packet[VideoStream] | None":
+    try:
+        container.seek(time, stream=stream, backward=True)
+        return next(_whole(container, stream), None)
+    except av.FFmpegError:
+        return None
+
+
+def _read(video: Video) -> tuple[list[_Stored], float]:
+    """Return the keyframes by reading every packet, and in seconds when the last picture ends."""
+    keys: list[_Stored] = []
+    end = video.info.start
+    with open_container(video.path) as container:
+        for packet in _whole(container, picture_stream(video.path, container)):
+            if packet.is_keyframe:
+                keys.append(_Stored(packet.pts, packet.pts or 0, 0))
+            if keys and not packet.is_discard:
+                keys[-1] = keys[-1]._replace(frames=keys[-1].frames + 1)
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * video.info.time_base))
+    return keys, end - video.info.start
 
 
 def _whole(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
@@ -167,18 +168,20 @@ def _whole(container: InputContainer, stream: VideoStream) -> Iterator["Packet[V
         yield packet
 
 
-def _counts(stream: VideoStream) -> list[int] | None:
-    """Return how many pictures follow each keyframe by the container's own list; None where it does not list them all."""
-    entries = stream.index_entries
-    if len(entries) < 2 or (stream.frames and len(entries) < stream.frames):
-        return None
-    counts: list[int] = []
-    others = 0
-    for entry in entries:
-        if entry.is_keyframe:
-            counts.append(0)
-        if counts:
-            counts[-1] += not entry.is_discard
-        others += not entry.is_keyframe
-    # Matroska lists keyframes only: there, that none is anything else says nothing.
-    return counts if counts and (others or stream.frames == len(entries)) else None
+def _in_order(keys: list[_Stored], info: VideoInfo) -> bool:
+    """Return whether every keyframe says when it is shown, on a clock that is never set back."""
+    shown = [key.pts * info.time_base for key in keys if key.pts is not None]
+    return len(shown) == len(keys) and all(later - earlier > -CLOCK_SET_BACK for earlier, later in pairwise(shown))
+
+
+def _from_beginning(keys: list[_Stored], info: VideoInfo) -> list[_Stored]:
+    """Return the keyframes in the order of showing, from the last by which the video has begun; the pictures of others count for these."""
+    kept: list[_Stored] = []
+    for key in keys:
+        if kept and (key.pts or 0) <= (kept[-1].pts or 0):
+            kept[-1] = kept[-1]._replace(frames=kept[-1].frames + key.frames)
+        elif kept and seconds_of(key.pts or 0, info) <= 0:
+            kept[-1] = key._replace(frames=kept[-1].frames + key.frames)
+        else:
+            kept.append(key)
+    return kept

@@ -1,17 +1,10 @@
 """Frames that the codec stores whole: decoded alone, at a hundredth of the work."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import Any
 
 import av
-import numpy as np
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
-from numpy.typing import NDArray
+from av.codec.context import ThreadType
 
 from framevote.errors import UsageError
 from framevote.records import Frame
@@ -21,12 +14,8 @@ from framevote.video.index import Index, index_of, key_packets, seconds_of
 from framevote.video.probing import open_container, picture_stream
 from framevote.video.scaling import Scaler
 
-_OVERTAKING = 16  # frames: no codec holds more back
 
-
-def keyframes(
-    video: Video, step: float = 0.0, index: Index | None = None, places: Sequence[int] | NDArray[np.integer[Any]] | None = None
-) -> Iterator[Frame]:
+def keyframes(video: Video, step: float = 0.0, index: Index | None = None, places: Sequence[int] | None = None) -> Iterator[Frame]:
     """Yield the frames that are stored whole, and decode no other; each stands for all that are shown until the next one.
 
     Where the video begins with another frame, that one is the first. Where packets do not say when they are shown, all frames are
@@ -51,7 +40,7 @@ def keyframes(
         return _among_all(video, step)
     if not index.listed:
         video.note("its container lists no keyframes, so the whole file is read to find them")
-    return _lasting(_alone(video, index, index.spaced(step) if places is None else places), index)
+    return _lasting(_alone(video, index, index.spaced(step).tolist() if places is None else places), index)
 
 
 def _spaced(frames: Iterable[Frame], step: float, end: Callable[[], float]) -> Iterator[Frame]:
@@ -85,13 +74,12 @@ def _until(frame: Frame, end: float, index: Index) -> Frame:
     return replace(frame, duration=end - frame.time, frames=index.passed(end) - index.passed(frame.time))
 
 
-def _alone(video: Video, index: Index, places: Sequence[int] | NDArray[np.integer[Any]]) -> Iterator[Frame]:
+def _alone(video: Video, index: Index, places: Sequence[int]) -> Iterator[Frame]:
     """Yield the keyframes at some places of the index."""
-    wanted = index.pts[np.asarray(places, np.intp)].tolist()
     scaler = Scaler(video.info, video.view)
     video.skipped, begun = 0, False
-    for picture in _decoded(video, wanted):
-        if not begun and (picture.pts != wanted[0] or picture.time < 0):  # else it is itself the first that is shown
+    for picture in _decoded(video, index, places):
+        if not begun and (picture.pts != index.pts[0] or picture.time < 0):  # else it is itself the first that is shown
             yield _frame(next(video.pictures()), scaler)
         begun = True
         if picture.time >= 0:
@@ -100,40 +88,23 @@ def _alone(video: Video, index: Index, places: Sequence[int] | NDArray[np.intege
         yield _frame(next(video.pictures()), scaler)
 
 
-def _decoded(video: Video, wanted: Sequence[int]) -> Iterator[Picture]:
-    """Yield the pictures at the times `wanted` (the stream's own clock, increasing), which are keyframes."""
-    known, due = set(wanted), deque(wanted)
-    come: dict[int, VideoFrame] = {}
+def _decoded(video: Video, index: Index, places: Sequence[int]) -> Iterator[Picture]:
+    """Yield the keyframes at some places of the index, each decoded by itself; what cannot be read is counted."""
     with open_container(video.path) as container:
         stream = prepared(picture_stream(video.path, container), None, video.threads)
-        for frame in _whole(video, stream, (key.packet for key in key_packets(container, stream) if key.packet.pts in known)):
-            if frame.pts in known:  # a decoder that misses others may make up some
-                come[frame.pts] = frame
-            # And it may give them in another order; one that more than a few have overtaken does not come.
-            while due and (due[0] in come or len(come) > _OVERTAKING):
-                if (held := come.pop(due[0], None)) is not None:
-                    yield _picture(held, due[0], video)
-                due.popleft()
-    for pts in due:
-        if pts in come:
-            yield _picture(come[pts], pts, video)
-
-
-def _picture(frame: VideoFrame, pts: int, video: Video) -> Picture:
-    return Picture(frame, pts, seconds_of(pts, video.info), 0.0, -1)
-
-
-def _whole(video: Video, stream: VideoStream, packets: Iterable["Packet[VideoStream]"]) -> Iterator[VideoFrame]:
-    """Yield what the packets decode to; what cannot be read is counted."""
-    for packet in chain(packets, [None]):
-        if packet is not None:
+        stream.thread_type = ThreadType.SLICE  # those of frames have nothing to do here, and take time to begin
+        for packet in key_packets(container, stream, index, places):
             refuse_encrypted(video.path, packet)
-        try:
-            for frame in stream.codec_context.decode(packet):
-                video.decoded += 1
-                yield frame
-        except av.FFmpegError:
-            video.skip()
+            try:
+                frames = [*stream.codec_context.decode(packet), *stream.codec_context.decode(None)]
+                stream.codec_context.flush_buffers()
+            except av.FFmpegError:
+                frames = []
+            if not frames or packet.pts is None:
+                video.skip()
+                continue
+            video.decoded += 1
+            yield Picture(frames[0], packet.pts, seconds_of(packet.pts, video.info), 0.0, -1)
 
 
 def _among_all(video: Video, step: float) -> Iterator[Frame]:

@@ -81,7 +81,7 @@ class Seeker:
     def _sought(self, start: float, place: int) -> Picture | None:
         """Return the first picture of a run that begins at or before `start`, and let the run go on from it."""
         for back in _STEPS_BACK if self._index.timed else ():
-            self._run = self._begun(int(self._index.pts[max(place - back, 0)]))
+            self._run = self._begun(int(self._index.seeks[max(place - back, 0)]))
             first = next(self._run, None)
             if first is not None and first.time <= start + 1e-9:
                 return first
