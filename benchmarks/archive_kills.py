@@ -19,7 +19,7 @@ from benchmarks.table import Row, Setting
 
 _FILES, _FEW = 200, 40
 _KILLS, _SOME = 10, 3
-_LIFE = 0.1  # seconds for each file at most: what is looked at here takes about four times that
+_LIFE = 0.1  # seconds for each file at most: what is looked at here takes about twice that
 _SEED = 6
 _MORE = ("--strategy", "Every(seconds=0.25)", "--quiet")
 

@@ -73,8 +73,8 @@ def library(files: int) -> Path:
 
 
 def clips(files: int) -> Path:
-    """Return a folder of such videos of ten to thirty seconds."""
-    return _keyed(f"clips-{source().name}-{files}", [10 + number / 10 for number in range(files)])
+    """Return a folder of such videos of five to fifteen seconds."""
+    return _keyed(f"clips-{source().name}-{files}", [5 + number / 20 for number in range(files)])
 
 
 def sized(height: int, files: int) -> Path:
