@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from framevote.labeling import label
     from framevote.records import Features, Frame, Scores, Segment, Timeline, VideoInfo, View
     from framevote.smoothing import Exponential, RollingMean, RollingMedian, Viterbi
-    from framevote.strategies import Every, EveryFrame
+    from framevote.strategies import Budget, CoarseToFine, Every, EveryFrame, Keyframes, MotionUniform, ShotChanges, Uniform
     from framevote.video import open_video, probe
     from framevote.writers import write
 
@@ -33,7 +33,7 @@ _ROOMS = {
     "labeling": ("label",),
     "records": ("Features", "Frame", "Scores", "Segment", "Timeline", "VideoInfo", "View"),
     "smoothing": ("Exponential", "RollingMean", "RollingMedian", "Viterbi"),
-    "strategies": ("Every", "EveryFrame"),
+    "strategies": ("Budget", "CoarseToFine", "Every", "EveryFrame", "Keyframes", "MotionUniform", "ShotChanges", "Uniform"),
     "video": ("open_video", "probe"),
     "writers": ("write",),
 }
@@ -41,7 +41,9 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - as sorted() has it, so that a test can say so
     "BagOfWords",
+    "Budget",
     "Classifier",
+    "CoarseToFine",
     "DISFlow",
     "DenseSIFT",
     "Error",
@@ -53,10 +55,12 @@ __all__ = [  # noqa: RUF022 - as sorted() has it, so that a test can say so
     "Frame",
     "Grid",
     "InputError",
+    "Keyframes",
     "LLC",
     "LinearSVM",
     "MissingExtra",
     "ModelError",
+    "MotionUniform",
     "MotionVectors",
     "OutputError",
     "PCA",
@@ -65,10 +69,12 @@ __all__ = [  # noqa: RUF022 - as sorted() has it, so that a test can say so
     "RollingMedian",
     "Scores",
     "Segment",
+    "ShotChanges",
     "SoftAssignment",
     "SparseCoding",
     "SuperVector",
     "Timeline",
+    "Uniform",
     "UsageError",
     "VLAD",
     "VideoInfo",

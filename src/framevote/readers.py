@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from framevote.errors import InputError
-from framevote.records import Flicker, Guess, Recipe, Segment, Timeline, Track, VideoInfo
+from framevote.records import Effort, Flicker, Guess, Recipe, Segment, Timeline, Track, VideoInfo
 from framevote.writers.text import FORMAT, VERSION
 
 
@@ -58,7 +58,15 @@ def _timeline(content: dict[str, Any]) -> Timeline:
         track=_track(content["track"]),
         frames=int(content["frames"]),
         skipped=int(content["skipped"]),
+        effort=_effort(content.get("effort")),
     )
+
+
+def _effort(content: dict[str, Any] | None) -> Effort | None:
+    if content is None:
+        return None
+    held = _known(Effort, content)
+    return Effort(**held | {"doubtful": tuple((float(start), float(end)) for start, end in held.get("doubtful", ()))})
 
 
 def _video(content: dict[str, Any]) -> VideoInfo:

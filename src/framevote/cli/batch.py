@@ -174,6 +174,8 @@ def _label_one(job: Job, model: Classifier, request: Request, tell: Tellings, se
         tell.note(f"{job.video.name}: {info.codec or 'its codec'} has no motion vectors, so the flow is computed, which is slower")
     with progress_bar(tell.err, job.video.name, info.duration, not request.quiet) as progress:
         timeline = label(job.video, model, progress=progress, **request.options)
+    for sentence in timeline.effort.notes if timeline.effort else ():
+        tell.note(f"{job.video.name}: {sentence}")
     for target in job.targets:
         try:
             _write_one(timeline, target, request, tell)

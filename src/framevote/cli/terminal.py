@@ -46,9 +46,27 @@ def summary(timeline: Timeline) -> str:
     best = ", ".join(f"{guess.label} {_percent(guess.score)}" for guess in timeline.overall[:3])
     flicker = timeline.flicker
     lines = [f"On the whole: {best}.", f"Label changes a minute: {flicker.raw:.1f} frame by frame, {flicker.steady:.1f} after the vote."]
+    lines.extend(_effort(timeline))
     if timeline.skipped:
         lines.append(f"Damaged: {timeline.skipped} packets or frames could not be read and were skipped.")
     return "\n".join(lines)
+
+
+def _effort(timeline: Timeline) -> Iterator[str]:
+    """Yield how little was looked at, where not every frame was, and whether the vote is decided."""
+    effort = timeline.effort
+    if effort is None or effort.scored >= effort.frames - 0.5:
+        return
+    told = f"Looked at {100 * effort.share:.2g} % of the frames ({effort.scored} of {effort.frames:.0f}; {effort.decoded} decoded)"
+    yield f"{told}, about {effort.faster:.1f} × as fast as every frame." if effort.faster >= 1.1 else f"{told}."
+    if effort.doubtful:
+        longest = sorted(effort.doubtful, key=lambda stretch: stretch[0] - stretch[1])[:3]
+        places = ", ".join(f"{clock(start, 1)}–{clock(end, 1)}" for start, end in sorted(longest))
+        seconds = sum(end - start for start, end in effort.doubtful)
+        more = f" and {len(effort.doubtful) - 3} more" if len(effort.doubtful) > 3 else ""
+        yield f"The vote was left open in {seconds:.1f} s: {places}{more}."
+    elif timeline.recipe.strategy.startswith(("CoarseToFine", "Budget")):
+        yield "The vote is decided everywhere."
 
 
 def strip(timeline: Timeline, width: int, coloured: bool) -> Text:

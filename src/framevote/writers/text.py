@@ -13,7 +13,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from framevote.parts import Part
-from framevote.records import Segment, Timeline, Track, VideoInfo
+from framevote.records import Effort, Segment, Timeline, Track, VideoInfo
 
 FORMAT = "framevote.timeline"
 VERSION = 1
@@ -108,6 +108,7 @@ def to_dict(timeline: Timeline) -> dict[str, Any]:
         "flicker": {"raw": round(timeline.flicker.raw, 3), "steady": round(timeline.flicker.steady, 3)},
         "frames": timeline.frames,
         "skipped": timeline.skipped,
+        "effort": _effort(timeline.effort),
         "recipe": asdict(timeline.recipe),
         "track": _track(timeline.track),
     }
@@ -127,6 +128,18 @@ def video_dict(info: VideoInfo) -> dict[str, Any]:
     """Return a VideoInfo as plain values: paths and fractions as text, seconds to the microsecond."""
     plain = {name: str(value) if isinstance(value, Fraction | Path) else value for name, value in asdict(info).items()}
     return plain | {name: seconds(getattr(info, name)) for name in ("duration", "start", "delay")}
+
+
+def _effort(effort: Effort | None) -> dict[str, Any] | None:
+    """Return what it took, with times in seconds to the millisecond."""
+    if effort is None:
+        return None
+    return asdict(effort) | {
+        "frames": round(effort.frames, 3),
+        "seconds": round(effort.seconds, 3),
+        "saved": round(effort.saved, 3),
+        "doubtful": [[seconds(start), seconds(end)] for start, end in effort.doubtful],
+    }
 
 
 def _track(track: Track) -> dict[str, Any]:
