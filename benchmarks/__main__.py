@@ -22,6 +22,7 @@ from benchmarks.motion import motion
 from benchmarks.speed import annotated, gpu, labels
 from benchmarks.stages import stages
 from benchmarks.starting import start
+from benchmarks.strategies import strategies
 from benchmarks.table import Row, Setting, machine, markdown
 from benchmarks.training import training
 from benchmarks.vote import vote
@@ -40,6 +41,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "training": training,
     "agreement": agreement,
     "heads": heads,
+    "strategies": strategies,
     "motion": motion,
     "encoders": encoders,
     "archive": archive,

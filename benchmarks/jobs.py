@@ -26,6 +26,7 @@ from benchmarks.encoders import encode_rows, make_codebooks
 from benchmarks.heads import label_by, make_models
 from benchmarks.measuring import OUT, Usage, told, used
 from benchmarks.motion import describe_motion
+from benchmarks.strategies import look
 from benchmarks.training import fine_tune, fit_head, keras_fit
 from framevote.classifier import imagenet_path
 from framevote.model_file import read_model_file
@@ -127,6 +128,7 @@ def calibrate() -> Told:
 
 
 _JOBS = (
+    look,
     load,
     load_keras,
     tutorial,

@@ -57,14 +57,14 @@ def video(height: int) -> Path:
         "yuv420p",
     )
     sound = ("-c:a", "aac", "-b:a", "128k")
-    return _made(f"{source().name}-{height}p.mp4", *source().arguments, "-t", str(_SECONDS), *picture, *sound)
+    return made(f"{source().name}-{height}p.mp4", *source().arguments, "-t", str(_SECONDS), *picture, *sound)
 
 
 def repeated(height: int, minutes: int) -> Path:
     """Return the same repeated, packets copied, so that each minute is like the other."""
     seconds = 60 * minutes
     loop = ("-stream_loop", str(seconds // _SECONDS), "-i", str(video(height)))
-    return _made(f"{source().name}-{height}p-{minutes}min.mp4", *loop, "-c", "copy", "-t", str(seconds))
+    return made(f"{source().name}-{height}p-{minutes}min.mp4", *loop, "-c", "copy", "-t", str(seconds))
 
 
 def library(files: int) -> Path:
@@ -88,7 +88,7 @@ def _keyed(folder: str, lengths: Sequence[float], height: int = 360) -> Path:
     picture = ("-vf", size, "-c:v", "libx264", "-preset", "medium", "-crf", "23", "-pix_fmt", "yuv420p")
     regular = ("-g", "48", "-keyint_min", "48", "-sc_threshold", "0")
     sound = ("-c:a", "aac", "-b:a", "96k")
-    once = _made(
+    once = made(
         f"{source().name}-keyed{'' if height == 360 else f'-{height}p'}.mp4",
         *source().arguments,
         "-t",
@@ -99,7 +99,7 @@ def _keyed(folder: str, lengths: Sequence[float], height: int = 360) -> Path:
     )
     for number, seconds in enumerate(lengths):
         loop = ("-stream_loop", str(int(seconds) // _SECONDS), "-i", str(once), "-c", "copy", "-t", str(seconds))
-        _made(f"{folder}/{number:03}.mp4", *loop)
+        made(f"{folder}/{number:03}.mp4", *loop)
     return OUT / folder
 
 
@@ -110,15 +110,15 @@ def uneven() -> Path:
     uneven_times = "settb=1/90000,select='mod(n+1,7)',setpts='PTS+0.3*mod(N*7,3)/25/TB'"
     clock = ("-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-video_track_timescale", "90000")
     coded = ("-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p", "-c:a", "aac")
-    return _made("uneven.mp4", *picture, "-t", "6", "-vf", uneven_times, *clock, *coded)
+    return made("uneven.mp4", *picture, "-t", "6", "-vf", uneven_times, *clock, *coded)
 
 
 def sideways() -> Path:
     """Return 5 s that are stored lying on their side, with the note that says so."""
-    upright = _made(
+    upright = made(
         "upright.mp4", *source().arguments, "-t", "5", "-vf", "scale=640:360", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"
     )
-    return _made("sideways.mp4", "-display_rotation", "90", "-i", str(upright), "-c", "copy")
+    return made("sideways.mp4", "-display_rotation", "90", "-i", str(upright), "-c", "copy")
 
 
 def ffmpeg() -> str:
@@ -131,7 +131,8 @@ def bits(path: Path, seconds: float = _SECONDS) -> str:
     return f"{path.stat().st_size * 8 / seconds / 1e6:.1f} Mbit/s"
 
 
-def _made(name: str, *arguments: str) -> Path:
+def made(name: str, *arguments: str) -> Path:
+    """Return a file of benchmarks/out, made by ffmpeg with these arguments where it is not there yet."""
     path = OUT / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
