@@ -16,6 +16,7 @@ from benchmarks.copies import copies
 from benchmarks.encoders import encoders
 from benchmarks.flicker import flicker
 from benchmarks.heads import heads
+from benchmarks.long import long
 from benchmarks.measuring import ROOT, OthersWork, Worker
 from benchmarks.memory import memory
 from benchmarks.motion import motion
@@ -31,6 +32,7 @@ from benchmarks.vote import vote
 GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     "start": start,
     "memory": memory,
+    "long": long,
     "labels": labels,
     "annotated": annotated,
     "gpu": gpu,

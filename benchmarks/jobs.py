@@ -24,6 +24,7 @@ from benchmarks.archive import add_library, library_alone
 from benchmarks.archive_ray import add_on_ray
 from benchmarks.encoders import encode_rows, make_codebooks
 from benchmarks.heads import label_by, make_models
+from benchmarks.long import make_small_model
 from benchmarks.measuring import OUT, Usage, told, used
 from benchmarks.motion import describe_motion
 from benchmarks.strategies import look
@@ -144,6 +145,7 @@ _JOBS = (
     fit_head,
     agree,
     make_models,
+    make_small_model,
     describe_motion,
     encode_rows,
     make_codebooks,
