@@ -17,6 +17,9 @@ from framevote.video.clock import CLOCK_SET_BACK
 from framevote.video.decoding import Video
 from framevote.video.probing import open_container, picture_stream
 
+_MOST_LEADING = 32
+"""Pictures that are stored behind a keyframe and shown before it: codecs hold back no more than 16."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -24,8 +27,8 @@ class Index:
     """The keyframes of a video: pictures that are stored whole, which need no other to be decoded.
 
     Attributes:
-        times: float64 (K,), seconds when each is shown, strictly increasing; of a video that begins with another picture, the first
-            is 0 all the same, since there begins what can be looked at.
+        times: float64 (K,), seconds when each is shown, strictly increasing. A video that begins with another picture has that one
+            first, with the keyframe that it needs where there is one: there begins what can be looked at.
         pts: int64 (K,), the same on the stream's own clock.
         seeks: int64 (K,), where on that clock a seek finds each.
         frames: int64 (K,), how many pictures are shown from each until the next.
@@ -71,7 +74,7 @@ class Index:
 
 
 class _Stored(NamedTuple):
-    """A keyframe: when it is shown, where a seek finds it, and how many pictures are stored from it until the next."""
+    """A keyframe: when it is shown, where a seek finds it, and how many pictures are shown from it until the next."""
 
     pts: int | None
     seek: int
@@ -83,12 +86,12 @@ def index_of(video: Video) -> Index:
     with open_container(video.path) as container:
         stream = picture_stream(video.path, container)
         listed = _listed(container, stream)
-    keys, end = (listed, 0.0) if listed else _read(video)
+    keys, end = (listed, video.info.duration) if listed else _read(video)
     timed = bool(keys) and _in_order(keys, video.info)
-    keys = _from_beginning(keys, video.info) if timed else [_Stored(0, 0, sum(key.frames for key in keys))]
+    keys = _from_beginning(keys, video) if timed else [_Stored(0, 0, sum(key.frames for key in keys))]
     pts, seeks, counts = (np.array(column, np.int64) for column in zip(*keys, strict=True))
-    times = np.array([0.0, *(seconds_of(key.pts or 0, video.info) for key in keys[1:])])
-    return Index(times, pts, seeks, counts, max(video.info.duration, end, float(times[-1])), bool(listed), timed)
+    times = np.array([max(seconds_of(key.pts or 0, video.info), 0.0) for key in keys]) if timed else np.zeros(1)
+    return Index(times, pts, seeks, counts, max(end or video.info.duration, float(times[-1])), bool(listed), timed)
 
 
 def seconds_of(pts: int, info: VideoInfo) -> float:
@@ -114,22 +117,51 @@ def _listed(container: InputContainer, stream: VideoStream) -> list[_Stored] | N
     other packets of an MP4 shows at wrong times: it does not count the offsets of those that it leaves out.)
     """
     entries = stream.index_entries
-    if len(entries) < 2 or len(entries) < stream.frames:
-        return None
-    places = [place for place, entry in enumerate(entries) if entry.is_keyframe]
-    if not places or (len(places) == len(entries) and stream.frames != len(entries)):
-        return None  # Matroska lists keyframes only: there, that none is anything else says nothing
-    shown = np.cumsum([not entry.is_discard for entry in entries])
     stamps = np.array([entry.timestamp for entry in entries], np.int64)
-    keys: list[_Stored] = []
+    places = [place for place, entry in enumerate(entries) if entry.is_keyframe]
+    if not places or not _lists_all(stamps, stream):
+        return None
+    if len(places) == len(entries) and stream.frames != len(entries):
+        return None  # Matroska lists keyframes only: there, that none is anything else says nothing
+    pts: list[int] = []
+    seeks: list[int] = []
     for place, following in pairwise([*places, len(entries)]):
         # Seeks go by when frames are shown: the middle on the way to the next keyframe lies behind that, and before the next.
         seek = int(stamps[place] + stamps[following - 1]) // 2 + 1
         packet = _packet_at(container, stream, seek)
-        if packet is None or packet.dts != stamps[place] or not packet.is_keyframe:
+        if packet is None or packet.pts is None or packet.dts != stamps[place] or not packet.is_keyframe:
             return None
-        keys.append(_Stored(packet.pts, seek, int(shown[following - 1] - (shown[place - 1] if place else 0))))
-    return keys
+        pts.append(packet.pts)
+        seeks.append(seek)
+    counts = _counted(stamps, np.array([entry.is_discard for entry in entries]), places, pts)
+    return [_Stored(*told) for told in zip(pts, seeks, counts, strict=True)]
+
+
+def _lists_all(stamps: NDArray[np.int64], stream: VideoStream) -> bool:
+    """Return whether a list (N,) of packets has all that the stream has: a file in fragments lists those that were met so far."""
+    if len(stamps) < 2 or len(stamps) < stream.frames:
+        return False
+    usual = int(np.median(np.diff(stamps)))
+    return len(stamps) == stream.frames or int(stamps[-1] - stamps[0]) + 2 * usual >= (stream.duration or 0)
+
+
+def _counted(stamps: NDArray[np.int64], discarded: NDArray[np.bool_], places: list[int], pts: list[int]) -> list[int]:
+    """Return how many pictures are shown from each keyframe until the next.
+
+    In open groups of pictures some are stored behind a keyframe and shown before it. Pictures are decoded at times when others are
+    shown, so the place of a keyframe's time among the stamps (N,) tells how many those are; where it leads far away, the clock of
+    decoding is another one, and the order of storing is taken. What leads the first keyframe cannot be decoded and is discarded.
+    """
+    stored = np.array(places) - places[0]
+    shown = np.searchsorted(stamps, pts)
+    shown -= shown[0]
+    before = np.where(np.abs(shown - stored) <= _MOST_LEADING, shown, stored)
+    dropped = np.concatenate([[0], np.cumsum(discarded)])
+    first = places[0] if discarded[places[0]] else [*places, len(stamps)][1]
+    before -= np.maximum(dropped[places] - dropped[first], 0)
+    total = len(stamps) - places[0] - (dropped[-1] - dropped[places[0]])
+    counts: list[int] = np.diff(np.clip(np.append(np.maximum.accumulate(before), total), 0, total)).tolist()
+    return counts
 
 
 def _packet_at(container: InputContainer, stream: VideoStream, time: int) -> "Packet[VideoStream] | None":
@@ -143,16 +175,22 @@ def _packet_at(container: InputContainer, stream: VideoStream, time: int) -> "Pa
 def _read(video: Video) -> tuple[list[_Stored], float]:
     """Return the keyframes by reading every packet, and in seconds when the last picture ends."""
     keys: list[_Stored] = []
-    end = video.info.start
+    end, usual = video.info.start, float(1 / (video.info.frame_rate or 25))
     with open_container(video.path) as container:
         for packet in _whole(container, picture_stream(video.path, container)):
             if packet.is_keyframe:
                 keys.append(_Stored(packet.pts, packet.pts or 0, 0))
-            if keys and not packet.is_discard:
-                keys[-1] = keys[-1]._replace(frames=keys[-1].frames + 1)
+            leads = bool(keys) and packet.pts is not None and packet.pts < (keys[-1].pts or 0)  # in open groups of pictures
+            if not packet.is_discard and len(keys) > leads:  # what leads the first keyframe cannot be decoded
+                keys[-1 - leads] = keys[-1 - leads]._replace(frames=keys[-1 - leads].frames + 1)
             if packet.pts is not None:
-                end = max(end, float((packet.pts + (packet.duration or 0)) * video.info.time_base))
+                end = max(end, float(packet.pts * video.info.time_base) + (_lasts(packet) or usual))
     return keys, end - video.info.start
+
+
+def _lasts(packet: "Packet[VideoStream]") -> float:
+    """Return how many seconds a packet says that it is shown; 0 where it does not."""
+    return float((packet.duration or 0) * packet.time_base)
 
 
 def _whole(container: InputContainer, stream: VideoStream) -> Iterator["Packet[VideoStream]"]:
@@ -174,14 +212,17 @@ def _in_order(keys: list[_Stored], info: VideoInfo) -> bool:
     return len(shown) == len(keys) and all(later - earlier > -CLOCK_SET_BACK for earlier, later in pairwise(shown))
 
 
-def _from_beginning(keys: list[_Stored], info: VideoInfo) -> list[_Stored]:
+def _from_beginning(keys: list[_Stored], video: Video) -> list[_Stored]:
     """Return the keyframes in the order of showing, from the last by which the video has begun; the pictures of others count for these."""
     kept: list[_Stored] = []
     for key in keys:
         if kept and (key.pts or 0) <= (kept[-1].pts or 0):
             kept[-1] = kept[-1]._replace(frames=kept[-1].frames + key.frames)
-        elif kept and seconds_of(key.pts or 0, info) <= 0:
+        elif kept and seconds_of(key.pts or 0, video.info) <= 0:
             kept[-1] = key._replace(frames=kept[-1].frames + key.frames)
         else:
             kept.append(key)
+    late = seconds_of(kept[0].pts or 0, video.info)
+    if late > 0 and (first := next(video.pictures())).pts < (kept[0].pts or 0):  # some decoders begin without a keyframe
+        kept.insert(0, _Stored(first.pts, first.pts, max(round((late - first.time) * video.info.frame_rate), 1)))
     return kept

@@ -71,16 +71,19 @@ def _lasting(frames: Iterable[Frame], index: Index) -> Iterator[Frame]:
 
 
 def _until(frame: Frame, end: float, index: Index) -> Frame:
-    return replace(frame, duration=end - frame.time, frames=index.passed(end) - index.passed(frame.time))
+    return replace(frame, duration=end - frame.time, frames=max(index.passed(end) - index.passed(frame.time), 1e-6))
 
 
 def _alone(video: Video, index: Index, places: Sequence[int]) -> Iterator[Frame]:
     """Yield the keyframes at some places of the index."""
     scaler = Scaler(video.info, video.view)
-    video.skipped, begun = 0, False
+    video.skipped = 0
+    begun = bool(len(places)) and places[0] != 0  # then the first picture is not asked for
     for picture in _decoded(video, index, places):
         if not begun and (picture.pts != index.pts[0] or picture.time < 0):  # else it is itself the first that is shown
-            yield _frame(next(video.pictures()), scaler)
+            first = next(video.pictures())
+            if first.time < picture.time or picture.time < 0:
+                yield _frame(first, scaler)
         begun = True
         if picture.time >= 0:
             yield _frame(picture, scaler)

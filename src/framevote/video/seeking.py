@@ -31,7 +31,7 @@ class Seeker:
         self._opened: tuple[InputContainer, VideoStream] | None = None
         self._run: Iterator[Picture] = iter(())
         self._held: Picture | None = None  # the last that came
-        self._before = -math.inf  # seconds where the one before it begins
+        self._before = math.inf  # seconds where the one before it begins, -inf if there is none; inf where that is not known
 
     def __enter__(self) -> Self:
         return self
@@ -43,14 +43,13 @@ class Seeker:
     def within(self, start: float, end: float) -> Iterator[Picture]:
         """Yield the pictures that begin within [start, end) seconds."""
         for picture in self._from(start):
-            if picture is not self._held:
-                self._before = -math.inf if self._held is None else self._held.time
+            if picture is not self._held and self._held is not None:
+                self._before = self._held.time
             self._held = picture
             if picture.time >= end - 1e-9:
                 return
             if picture.time >= start - 1e-9:
                 yield picture
-        self._held = None
 
     def shown(self, time: float) -> Picture | None:
         """Return the picture shown at `time`: the first if none is as early, the last beyond the end; None if none can be decoded."""
@@ -81,11 +80,11 @@ class Seeker:
     def _sought(self, start: float, place: int) -> Picture | None:
         """Return the first picture of a run that begins at or before `start`, and let the run go on from it."""
         for back in _STEPS_BACK if self._index.timed else ():
-            self._run = self._begun(int(self._index.seeks[max(place - back, 0)]))
+            self._run, self._before = self._begun(int(self._index.seeks[max(place - back, 0)])), math.inf
             first = next(self._run, None)
             if first is not None and first.time <= start + 1e-9:
                 return first
-        self._run = self._video.pictures()
+        self._run, self._before = self._video.pictures(), -math.inf
         return next(self._run, None)
 
     def _begun(self, pts: int) -> Iterator[Picture]:
