@@ -16,6 +16,7 @@ from framevote.archive.store import Seen
 from framevote.classifier import Classifier, load_model
 from framevote.errors import InputError, MissingExtra, ModelError, UsageError
 from framevote.labeling import label
+from framevote.parts import build
 from framevote.records import Timeline, VideoInfo
 from framevote.runtime import Precision
 from framevote.video import probe
@@ -111,14 +112,20 @@ def _loaded(model: str, fingerprint: str, precision: Precision, known_only: bool
     return classifier
 
 
+@lru_cache(maxsize=4)
+def _part(kind: str, spec: str | None) -> Any:
+    """Return a part, made once in a process: finding it by its name asks every installed package, 5 ms each time."""
+    return None if spec is None else build(kind, spec)
+
+
 def _looked_at(source: Source, content: str, path: Path, classifier: Classifier, settings: Settings, threads: int | None) -> Entry:
     digest = Digest(settings.scores)
     try:
         timeline = label(
             path,
             classifier,
-            smoother=settings.smoother,
-            strategy=settings.strategy,
+            smoother=_part("smoother", settings.smoother),
+            strategy=_part("strategy", settings.strategy),
             hysteresis=settings.hysteresis,
             shortest=settings.shortest,
             unknown=settings.unknown,
