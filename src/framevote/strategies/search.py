@@ -141,7 +141,7 @@ class Search:
         for block in range(first, last):
             end = float(blocks.edges[block + 1])
             if not blocks.keys[block]:
-                if self._clock.affordable(np.inf if self._clock.end is None else self._clock.end) > 0:
+                if block == 0 or self._clock.end is None or self._clock.affordable(self._clock.end) > 0:
                     yield from reel.stills(block)[:1]
                 continue
             while (frame := stream.peek()) is not None and (frame.time < end - 1e-6 or block == len(blocks) - 1):
@@ -270,8 +270,10 @@ def _settled(looks: Looks) -> int:
 
 
 def _doubtful(looks: Looks, verdict: Verdict) -> list[Stretch]:
+    """Return the stretches on which the verdict is doubtful; where all has been seen, none is."""
     ends = np.append(looks.times[1:], looks.end)
-    return [(float(looks.times[row]), float(ends[row])) for row in np.flatnonzero(verdict.doubtful[: len(looks)])]
+    rows = np.flatnonzero(verdict.doubtful[: len(looks)] & (looks.frames > 1.5))
+    return [(float(looks.times[row]), float(ends[row])) for row in rows]
 
 
 def _merged(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
