@@ -83,7 +83,7 @@ class Looks:
         durations, frames = self.durations, self.frames
         shares = np.ones(len(self), np.intp)
         if math.isfinite(longest):
-            shares = np.maximum(np.minimum(np.ceil(durations / longest - 1e-9), np.ceil(frames)), 1).astype(np.intp)
+            shares = np.maximum(np.minimum(np.ceil(durations / longest - 1e-9), np.ceil(frames - 1e-6)), 1).astype(np.intp)
         which, firsts = np.repeat(np.arange(len(self)), shares), np.cumsum(shares) - shares
         part = np.arange(len(which)) - firsts[which]
         times = self.times[which] + durations[which] * part / shares[which]

@@ -16,7 +16,8 @@ class Blocks:
 
     Attributes:
         edges: float64 (B + 1,), seconds where the blocks begin, and where the last ends.
-        passed: float64 (B + 1,), how many pictures are shown before each edge.
+        passed: float64 (B + 1,), how many pictures are shown before each edge; exact at keyframes, and where all before it in its
+            piece of the video has been counted.
         keys: bool (B,), whether a block begins with a keyframe that is looked at alone; else it is decoded from its beginning.
         fresh: bool (B,), whether its keyframe was stored before the encoder's usual distance was reached.
     """
@@ -28,14 +29,17 @@ class Blocks:
         keys: list[bool] = []
         early = _early(index) if len(chosen) == len(index) else np.zeros(len(chosen), np.bool_)
         fresh: list[bool] = []
+        inside: list[bool] = []
         for key, (start, end) in enumerate(pairwise(starts.tolist())):
             pieces = max(int(np.ceil((end - start) / longest - 1e-6)), 1)
             edges.extend(np.linspace(start, end, pieces, endpoint=False).tolist())
             keys.extend([pieces == 1] * pieces)
             fresh.extend([bool(early[key]), *([False] * (pieces - 1))])
+            inside.extend([False, *([True] * (pieces - 1))])
         self.edges = np.array([*edges, index.end])
         self.passed = np.array([index.passed(edge) for edge in self.edges])
         self.keys, self.fresh = np.array(keys, np.bool_), np.array(fresh, np.bool_)
+        self._inside = [*inside, False]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -43,6 +47,11 @@ class Blocks:
     def at(self, time: float) -> int:
         """Return which block shows `time`."""
         return min(max(int(np.searchsorted(self.edges, time + 1e-6, side="right")) - 1, 0), len(self) - 1)
+
+    def counted(self, block: int, pictures: int) -> None:
+        """Learn how many pictures a block shows."""
+        if self._inside[block + 1]:  # no keyframe is there, whose place the index knows
+            self.passed[block + 1] = self.passed[block] + pictures
 
     def begins_fresh(self, times: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return whether there is a fresh keyframe at each of the times (N,)."""
@@ -114,3 +123,4 @@ class Reel:
         if last is not None:
             stills.append(Frame(self._scaler(last.frame), last.time, -1))
         self._stills[block], self._times[block] = stills, np.array(times)
+        self._blocks.counted(block, len(times))
