@@ -17,6 +17,7 @@ from framevote.cli.compare import compare
 from framevote.cli.doctor import doctor
 from framevote.cli.evaluate import evaluate
 from framevote.cli.export import export
+from framevote.cli.frames import frames
 from framevote.cli.inspect import inspect
 from framevote.cli.models import models
 from framevote.cli.streams import complain, say, stoppable, take_any_text
@@ -210,7 +211,7 @@ def probe(
     raise typer.Exit(probe_all(files, as_json, debug))
 
 
-for command in (train, doctor, compare, evaluate, tune, export, models, inspect):
+for command in (train, doctor, compare, evaluate, tune, frames, export, models, inspect):
     app.command()(command)
 app.add_typer(archive, name="archive")
 
