@@ -105,7 +105,7 @@ class Verdict:
     doubtful: NDArray[np.bool_]
 
 
-def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, random: np.random.Generator) -> Verdict:
+def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, random: np.random.Generator, finest: float = 0.0) -> Verdict:
     """Return where the vote is still open.
 
     What lies between two looks has been seen by nobody. It is drawn from the looks around it, as hot-deck imputation does (Andridge and
@@ -113,8 +113,10 @@ def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, r
     asked again. Where in at least 1 - `confidence` of the draws it gives another label, the vote is open. So steady scenes are settled
     by few looks, whatever the smoother, and the label's lead counts against all that its window holds unseen.
 
-    A scene of a single look stands for itself if its best probability is at least `confidence`; where two such meet at a keyframe that
-    was stored out of its turn, the boundary is taken to be there.
+    A look is sure if its best probability is at least `confidence`. A scene of a single sure look stands for itself; where two such meet
+    at a keyframe that was stored out of its turn, the boundary is taken to be there. Sure looks in a row that give one label are drawn
+    from themselves alone; where two such rows meet, there is a boundary even if the vote, which may lag, shows none. What lasts less
+    than two times `finest` seconds has been seen.
     """
     shown, firsts = _shown(looks, smoother, longest)
     lasts = np.append(firsts[1:], len(shown)) - 1
@@ -129,12 +131,17 @@ def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, r
     draws = min(max(math.ceil(1 / (1 - confidence) - 1e-9), 4), _MOST_DRAWS)
     sure = looks.values.max(axis=1) >= confidence
     low, high = _bounds(shown[lasts], sure)
+    rows = _Rows(np.where(sure, looks.values.argmax(axis=1), -1))
+    low, high = rows.narrowed(low, high, looks.fresh)
+    seen = (looks.frames < 1.5) | (looks.durations < 2 * finest - 1e-9)
+    low, high = (np.where(seen, np.arange(len(looks)), bound) for bound in (low, high))
     others = np.zeros(len(looks))
     for _ in range(draws):
         drawn = np.clip(np.arange(len(looks)) + random.choice(_NEIGHBOURS, len(looks)), low, high)
         given, _ = _shown(replace(narrow, values=narrow.values[drawn]), smoother, longest)
         others += np.maximum.reduceat(given != usual, firsts)
     doubtful = others / draws >= 1 - confidence - 1e-9
+    boundary[:-1] |= rows.meet
     boundary[:-1] &= ~(looks.fresh[1:] & sure[1:] & sure[:-1]) | doubtful[:-1]
     return Verdict(boundary, doubtful)
 
@@ -165,3 +172,25 @@ def _bounds(shown: NDArray[np.intp], sure: NDArray[np.bool_]) -> tuple[NDArray[n
     low = np.where(open_before[scene], 0, starts[scene])
     high = np.where(open_after[scene], len(shown) - 1, (starts + lengths - 1)[scene])
     return low, high
+
+
+@final
+class _Rows:
+    """Sure looks in a row that give one label; `labels` (N,) has that of each look, and -1 for those that are not sure."""
+
+    def __init__(self, labels: NDArray[np.intp]) -> None:
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1])
+        lengths = np.diff(np.append(starts, len(labels)))
+        row = np.repeat(np.arange(len(starts)), lengths)
+        self._solid = (labels >= 0) & (lengths >= _SOLID)[row]
+        self._first, self._last = starts[row], (starts + lengths - 1)[row]
+        self.meet: NDArray[np.bool_] = self._solid[:-1] & self._solid[1:] & (labels[:-1] != labels[1:])
+
+    def narrowed(
+        self, low: NDArray[np.intp], high: NDArray[np.intp], fresh: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return bounds within the rows; a row's last look may be followed by what the next look shows, unless a fresh one begins it."""
+        places = np.arange(len(low))
+        opens = (places == self._last) & ~np.append(fresh[1:], True)
+        low = np.where(self._solid, np.maximum(low, self._first), low)
+        return low, np.where(self._solid, np.where(opens, places + 1, np.minimum(high, self._last)), high)

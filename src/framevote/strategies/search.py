@@ -1,5 +1,6 @@
 """The search of `CoarseToFine` and `Budget`: chapter by chapter, with what was seen before and what is known ahead."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,9 @@ _MEMORY = 60.0
 
 _OVERLAP = 15.0
 """Seconds at the end of a chapter that are decided with the next one, when more of what follows is known."""
+
+_FINER = 4
+"""Times as short as while they are searched are the rows when they are told: the vote changes within them."""
 
 _TRIED = 4
 """Keyframes by which the cost of a look is measured."""
@@ -106,7 +110,7 @@ class Search:
                 settled = looks if ahead is None else looks.split(_settled(looks))[0]
                 pending = looks.split(len(settled))[1] if len(settled) < len(looks) else None
                 doubtful.extend(_doubtful(settled, verdict))
-                yield from _in_blocks(settled.told(self._longest)[0])
+                yield from _in_blocks(settled.told(self._longest / _FINER)[0])
                 before = _latest(settled if before is None else before.joined(settled))
                 reel.drop(blocks.at(before.end))
         return tuple(_merged(doubtful))
@@ -137,15 +141,26 @@ class Search:
         return float(np.clip(_ROOM / size / stills, *_CHAPTER))
 
     def _firsts(self, first: int, last: int, blocks: Blocks, reel: Reel, stream: "_Peek") -> Iterator[Frame]:
-        """Yield the first frame of each block: its keyframe, or its first still."""
+        """Yield the first frame of each block, and the last still of the video: what lies between two looks can be bisected."""
+        latest = -math.inf
         for block in range(first, last):
-            end = float(blocks.edges[block + 1])
-            if not blocks.keys[block]:
-                if block == 0 or self._clock.end is None or self._clock.affordable(self._clock.end) > 0:
-                    yield from reel.stills(block)[:1]
-                continue
-            while (frame := stream.peek()) is not None and (frame.time < end - 1e-6 or block == len(blocks) - 1):
-                yield stream.take()
+            for frame in self._first(block, blocks, reel, stream):
+                latest = frame.time
+                yield frame
+        if last == len(blocks) and self._in_time():
+            yield from (still for still in reel.stills(last - 1)[-1:] if still.time > latest + 1e-6)
+
+    def _first(self, block: int, blocks: Blocks, reel: Reel, stream: "_Peek") -> Iterator[Frame]:
+        """Yield the first frame of a block: its keyframe, or its first still."""
+        end = float(blocks.edges[block + 1])
+        if not blocks.keys[block]:
+            yield from reel.stills(block)[:1] if block == 0 or self._in_time() else ()
+            return
+        while (frame := stream.peek()) is not None and (frame.time < end - 1e-6 or block == len(blocks) - 1):
+            yield stream.take()
+
+    def _in_time(self) -> bool:
+        return self._clock.end is None or self._clock.affordable(self._clock.end) > 0
 
     def _searched(
         self, before: Looks | None, pending: Looks | None, chapter: _Chapter, ahead: _Chapter | None, reel: Reel, blocks: Blocks
@@ -170,7 +185,7 @@ class Search:
         around = looks if before is None else before.joined(looks)
         around = around if ahead is None else around.joined(ahead.looks)
         own = slice(0 if before is None else len(before), (0 if before is None else len(before)) + len(looks))
-        verdict = judge(around, self._smoother, self._longest, self._confidence, random)
+        verdict = judge(around, self._smoother, self._longest, self._confidence, random, self._finest)
         return Verdict(verdict.boundary[own], verdict.doubtful[own])
 
     def _next_stills(self, looks: Looks, verdict: Verdict, reel: Reel, blocks: Blocks, spent: set[float], moment: float) -> list[Frame]:
