@@ -5,8 +5,11 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from benchmarks import media
 from benchmarks.measuring import OUT, Spread, Usage, Worker, alternated, told
@@ -41,15 +44,18 @@ def _compared(what: str, folder: Path, times: int) -> Row:
     rounds = alternated(times, lambda: added("local"), lambda: added(""))
     ratio = Spread.of([pair[0].wall / pair[1].wall for pair in rounds])
     same = rows["local"] == rows[""] and len(rows[""]) == 1
+    work = Spread.of([pair[0].processor / pair[1].processor for pair in rounds])
     ray, here = (Spread.of([pair[side].rate for pair in rounds]) for side in (0, 1))
     return Row(
         f"archive by Ray, here, {_WORKERS} workers, {what}, `{_STRATEGY}`: time after start-up over that without Ray",
         f"rows equal, ≤ {1 + _OVERHEAD} ×",
         f"{'the same rows' if same else 'other rows'}; {ratio.text()}",
         same and ratio.median <= 1 + _OVERHEAD,
-        f"seconds of video a second: {ray.text(0, 'by Ray')}, {here.text(0, 'without')}; until every worker has done a file "
+        f"processor seconds of every process meanwhile {work.text()}; seconds of video a second: "
+        f"{ray.text(0, 'by Ray')}, {here.text(0, 'without')}; "
+        f"until every worker has done a file "
         f"{Spread.of(starts['local']).text(1, 's')} and {Spread.of(starts['']).text(1, 's')}",
-        {"ratio": ratio.median, "by Ray": ray.median, "without": here.median},
+        {"ratio": ratio.median, "processor": work.median, "by Ray": ray.median, "without": here.median},
     )
 
 
@@ -62,9 +68,13 @@ def add_on_ray(folder: str, on: str) -> dict[str, Any]:
     shutil.rmtree(into, ignore_errors=True)
     began = time.perf_counter()
 
+    used: list[float] = []
+
     def note(now: Any) -> None:
         if now.files > steps[-1][1]:
             steps.append((time.perf_counter() - began, now.files, now.video))
+            if now.files == now.of or (now.files >= _WORKERS and not used):
+                used.append(_processor())
 
     engine = engine_on(on, _WORKERS) if on else None
     done = add([folder], into, strategy=_STRATEGY, workers=_WORKERS, engine=engine, progress=note)
@@ -72,8 +82,18 @@ def add_on_ray(folder: str, on: str) -> dict[str, Any]:
         raise RuntimeError(f"{done.failed} files failed")
     start = next(step for step in steps if step[1] >= _WORKERS)
     end = steps[-1]
-    usage = Usage(end[0] - start[0], done.processor, round(end[2] - start[2]))
+    usage = Usage(end[0] - start[0], used[-1] - used[0], round(end[2] - start[2]))
     return {"usage": told(usage), "start": start[0], "rows": _rows(into)}
+
+
+def _processor() -> float:
+    """Return the processor seconds of this process and of all that live below it."""
+    total = 0.0
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def _rows(into: Path) -> str:

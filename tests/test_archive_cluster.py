@@ -22,8 +22,8 @@ from made_models import model_file
 from framevote.archive import cluster, cluster_driver
 from framevote.archive.adding import add
 from framevote.archive.cluster import Cluster, add_on, engine_on
-from framevote.archive.cluster_actors import Ended, Fault, Order, Question, Told
-from framevote.archive.entries import Entry
+from framevote.archive.cluster_actors import Ended, Fault, Order, Question, Told, _bundles
+from framevote.archive.entries import Entry, Source
 from framevote.archive.store import Seen, open_archive
 from framevote.archive.tables import scan
 from framevote.archive.workers import Workers
@@ -367,3 +367,17 @@ def test_a_ray_of_our_own_is_closed_to_others_and_bears_little_shared_memory(mon
     assert (small["num_cpus"], small["include_dashboard"], len(os.environ["RAY_AUTH_TOKEN"])) == (3, False, 64)
     monkeypatch.setattr(cluster_driver.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1 << 30}))
     assert "_plasma_directory" not in cluster_driver._own(order, "/tmp/somewhere")
+
+
+def test_short_files_go_together_and_long_ones_alone() -> None:
+    def bundled(most: int, *sizes: float) -> list[list[float]]:
+        tasks = [Task(Source(f"/videos/{number}", int(size * 1e6), 0.0)) for number, size in enumerate(sizes)]
+        bundles = list(_bundles(tasks, most))
+        assert [task for bundle in bundles for task in bundle] == tasks
+        return [[task.source.size / 1e6 for task in bundle] for bundle in bundles]
+
+    assert bundled(100, 1, 2, 3) == [[1, 2, 3]]
+    assert bundled(100, *[1] * 10) == [[1] * 8, [1] * 2]
+    assert bundled(100, 9, 7, 1, 40, 1, 2) == [[9, 7], [1], [40], [1, 2]]
+    assert bundled(1, 1, 2) == [[1], [2]]
+    assert bundled(5) == []
