@@ -171,7 +171,7 @@ class Search:
         moment = self._clock.until(float((span[1] - span[0]) / left) if left > 0 else 1.0)
         random = np.random.default_rng(round(float(looks.times[0]) * 1e6))
         while True:
-            end = float(ahead.looks.times[0]) if ahead else reel.end(chapter.last - 1)
+            end = float(ahead.looks.times[0]) if ahead else reel.end(len(blocks) - 1)
             looks = _placed(looks, reel, end)
             verdict = self._verdict(before, looks, ahead, random)
             stills = self._next_stills(looks, verdict, reel, blocks, spent, moment)
