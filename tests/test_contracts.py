@@ -12,7 +12,7 @@ from framevote import parts
 from framevote.parts import Part, build, names, register
 from framevote.records import Scores
 from framevote.smoothing import Run, Smoother
-from framevote.strategies import Strategy
+from framevote.strategies import Looking, Strategy
 from framevote.testing import check_smoother, check_strategy, check_writer
 
 SMOOTHERS = {
@@ -21,7 +21,21 @@ SMOOTHERS = {
     "Exponential": ["Exponential(seconds=1)"],
     "Viterbi": ["Viterbi()", "Viterbi(stay=0.5)"],
 }
-STRATEGIES = {"EveryFrame": ["EveryFrame()"], "Every": ["Every(seconds=0.5)", "Every(seconds=0.04)", "Every(seconds=100)"]}
+STRATEGIES = {
+    "EveryFrame": ["EveryFrame()"],
+    "Every": ["Every(seconds=0.5)", "Every(seconds=0.04)", "Every(seconds=100)"],
+    "Keyframes": ["Keyframes()", "Keyframes(step=1)", "Keyframes(step=100)"],
+    "Uniform": ["Uniform()", "Uniform(frames=1)", "Uniform(frames=1000)"],
+    "ShotChanges": ["ShotChanges()", "ShotChanges(longest=0.5)"],
+    "MotionUniform": ["MotionUniform()", "MotionUniform(frames=1)", "MotionUniform(frames=1000)"],
+    "CoarseToFine": [
+        "CoarseToFine()",
+        "CoarseToFine(confidence=0.5)",
+        "CoarseToFine(confidence=0.99, finest=1)",
+        "CoarseToFine(confidence=1, finest=0)",
+    ],
+    "Budget": ["Budget(seconds=60)"],
+}
 WRITERS = ["AnnotatedVideo", "ContactSheet", "Csv", "Json", "SubRip", "WebVtt"]
 
 
@@ -112,6 +126,12 @@ class Short(Strategy):
         yield next(iter(score(video)))
 
 
+class Doubts(Strategy):
+    def __call__(self, video, score, smoother) -> Looking:
+        yield from score(video)
+        return ((0.5, 1.0), (0.8, 1.2))
+
+
 class Litters(Part):
     suffixes = (".litter",)
 
@@ -137,6 +157,7 @@ class Appends(Part):
         (check_smoother, "smoother", NotLive, "is causal and promises the same live"),
         (check_strategy, "strategy", FirstOnly, "promises rows that each last until the next"),
         (check_strategy, "strategy", Short, "promises rows up to the end"),
+        (check_strategy, "strategy", Doubts, "promises to return undecided stretches"),
         (check_writer, "writer", Litters, "promises one file"),
         (check_writer, "writer", Appends, r"promises to be the one writer of \.csv"),
     ],

@@ -34,14 +34,18 @@ def made_scores(rows: int, columns: int = len(LABELS), seed: int = 0) -> Scores:
     return Scores(values / values.sum(axis=1, keepdims=True), times, durations, np.ones(rows), LABELS[:columns])
 
 
-def made_video(path: Path, ticks: Iterable[int]) -> Path:
-    """Write a silent video of 48×32 pixels whose frames last so many milliseconds each: a third red, a third green, a third blue."""
+def made_video(path: Path, ticks: Iterable[int], swapped: int = 0) -> Path:
+    """Write a silent video of 48×32 pixels whose frames last so many milliseconds each: a third red, a third green, a third blue.
+
+    Up to `swapped` frames in a row are stored behind a later one, from which they are told too (B-frames).
+    """
     lengths = list(ticks)
     times = [0, *accumulate(lengths)][: len(lengths)]
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.time_base = 48, 32, "yuv420p", Fraction(1, 1000)
         stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.max_b_frames = swapped
         for number, (time, length) in enumerate(zip(times, lengths, strict=True)):
             image = np.zeros((32, 48, 3), np.uint8)
             image[..., number * 3 // len(lengths)] = 200
