@@ -11,37 +11,51 @@ import psutil
 
 from benchmarks import media
 from benchmarks.measuring import OUT, Spread, Usage, Worker, alternated, cores, middle, told
+from benchmarks.strategies import sports_model
 from benchmarks.table import Row, Setting
+from framevote.model_file import read_model_file
 
 _STRATEGY = "Keyframes(step=4)"
-_RATE, _OVERHEAD = 900.0, 1.3
+_RATE, _CHEAP_RATE, _OVERHEAD = 900.0, 1500.0, 1.3
+_CHEAP, _LEAST = 128, 0.93  # pixels: the smallest input at which Lite0, frozen, is right on so many photos of sports
 _FILES, _FEW = 36, 6
 _ROUNDS = 3
 _INTO = OUT / "archive"
 
 
 def archive(setting: Setting) -> Iterator[Row]:
-    """Yield a row for the speed, and one for the cost against the stages alone."""
+    """Yield a row for the speed, and one for the cost against the stages alone; then the same with a cheaper network."""
+    yield from _added(setting, "Lite0", "imagenet", _RATE)
+    if not media.SHARED.is_dir():
+        yield Row("archive with a cheaper network", f"≥ {_CHEAP_RATE:.0f}", media.NO_SHARED, None)
+        return
+    model = sports_model(_CHEAP)
+    accuracy = read_model_file(model).card.metrics["accuracy"]
+    words = f"Lite0 at {_CHEAP} pixels, {100 * accuracy:.1f} % on held-out photos of sports ({100 * _LEAST:.0f} wanted)"
+    yield from _added(setting, words, str(model), _CHEAP_RATE)
+
+
+def _added(setting: Setting, network: str, model: str, goal: float) -> Iterator[Row]:
     folder = media.library(_FEW if setting.quick else _FILES)
     with Worker() as worker:
 
         def added() -> Usage:
-            return worker.time("add_library", folder=folder)
+            return worker.time("add_library", folder=folder, model=model)
 
         def alone() -> Usage:
-            return worker.time("library_alone", folder=folder)
+            return worker.time("library_alone", folder=folder, model=model)
 
         rounds = alternated(1 if setting.quick else _ROUNDS, added, alone)
-        beside = worker.ask("add_library", folder=folder)["beside"]
+        beside = worker.ask("add_library", folder=folder, model=model)["beside"]
     whole = middle([pair[0] for pair in rounds])
     speed = Spread.of([pair[0].rate for pair in rounds])
     overhead = Spread.of([pair[0].processor / pair[1].processor for pair in rounds])
-    words = f"`framevote archive add`, H.264 with a keyframe every 2 s, `{_STRATEGY}`, Lite0, {cores()} cores"
+    words = f"`framevote archive add`, H.264 with a keyframe every 2 s, `{_STRATEGY}`, {network}, {cores()} cores"
     yield Row(
         f"archive, 360p, {words}: seconds of video a second after start-up",
-        f"≥ {_RATE:.0f}",
+        f"≥ {goal:.0f}",
         speed.text(0, "s/s"),
-        speed.median >= _RATE,
+        speed.median >= goal,
         f"{speed.median / 60:.1f} h a minute; {whole.frames / 3600:.1f} h of video in {whole.wall:.1f} s with "
         f"{whole.processor / whole.wall:.2f} cores busy; {beside}",
         {"seconds a second": speed.median, "cores": whole.processor / whole.wall},
@@ -58,7 +72,7 @@ def archive(setting: Setting) -> Iterator[Row]:
     )
 
 
-def add_library(folder: str) -> dict[str, Any]:
+def add_library(folder: str, model: str) -> dict[str, Any]:
     """Add a folder to a new archive by workers that have begun already; `frames` are whole seconds of video."""
     from framevote.archive.adding import add  # noqa: PLC0415 - with the workers alone
     from framevote.archive.listing import list_sources  # noqa: PLC0415
@@ -66,16 +80,16 @@ def add_library(folder: str) -> dict[str, Any]:
     from framevote.archive.workers import Workers  # noqa: PLC0415
     from framevote.archive.working import Task  # noqa: PLC0415
 
-    settings = settle(strategy=_STRATEGY)
+    settings = settle(model, strategy=_STRATEGY)
     shutil.rmtree(_INTO, ignore_errors=True)
     few = media.library(2)
     with Workers(settings) as workers:
         # Two files first: every worker has loaded its model, and the archive is open, before the clock starts.
         list(workers.run([Task(source) for source in list_sources([few], print)], lambda _: False))
-        add([next(few.iterdir())], _INTO, strategy=_STRATEGY, engine=lambda _: nullcontext(workers))
+        add([next(few.iterdir())], _INTO, model=model, strategy=_STRATEGY, engine=lambda _: nullcontext(workers))
         shutil.rmtree(_INTO, ignore_errors=True)
         before, began = _processor(), time.perf_counter()
-        done = add([folder], _INTO, strategy=_STRATEGY, engine=lambda _: nullcontext(workers))
+        done = add([folder], _INTO, model=model, strategy=_STRATEGY, engine=lambda _: nullcontext(workers))
         wall, used = time.perf_counter() - began, _processor() - before
         memory = max(child.memory_info().rss for child in psutil.Process().children())
     if done.done != done.of:
@@ -84,14 +98,13 @@ def add_library(folder: str) -> dict[str, Any]:
     return {"usage": told(Usage(wall, used, round(done.video))), "beside": beside}
 
 
-def library_alone(folder: str) -> dict[str, Any]:
+def library_alone(folder: str, model: str) -> dict[str, Any]:
     """Look at the same frames without a network, and then carry them through it: each on one thread, nothing else."""
     from framevote.classifier import imagenet_path  # noqa: PLC0415 - with the workers alone
-    from framevote.model_file import read_model_file  # noqa: PLC0415
     from framevote.runtime import open_runtime  # noqa: PLC0415
     from framevote.video import probe  # noqa: PLC0415
 
-    file = read_model_file(imagenet_path())
+    file = read_model_file(imagenet_path() if model == "imagenet" else model)
     runtime = open_runtime(file, threads=1)
     paths = sorted(Path(folder).iterdir())
     _looked(paths[0], file.card.view)

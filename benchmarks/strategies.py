@@ -126,12 +126,13 @@ def _loaded(model: str, known_only: bool) -> Any:
     return loaded
 
 
-def sports_model() -> Path:
-    """Return a model of the six sports of ../shared/data, trained once."""
-    path = OUT / "strategies" / "sports.fvm"
+def sports_model(size: int = 224) -> Path:
+    """Return a model of the six sports of ../shared/data that looks at so many pixels a side, trained once."""
+    path = OUT / "strategies" / f"sports-{size}.fvm"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "framevote", "train", str(media.SHARED / "sports"), "-o", str(path), "--quiet"]
+        command += ["--backbone", f"efficientnet_lite0(size={size})"]
         subprocess.run(command, check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
     return path
 
