@@ -86,7 +86,7 @@ class Uniform(Strategy):
     frame of each of several equal segments.
 
     Args:
-        frames: how many, at least 1; of a video that has fewer, all.
+        frames: how many, at least 1; of a video that has fewer, as many as it has.
     """
 
     frames: int = 16

@@ -59,11 +59,11 @@ class ShotChanges(Strategy):
 
     def _frames(self, video: Video) -> Iterator[Frame]:
         shot: _Shot | None = None
-        scaler = Scaler(video.info, video.view)
+        scaler, begun = Scaler(video.info, video.view), 0.0
         for picture, change, usual in _changes(video):
-            lasted = picture.time - shot.start if shot else math.inf
-            cut = change > max(_CLEAR, _SUDDEN * usual) and lasted >= _SHORTEST
-            if shot is None or cut or lasted >= self.longest - 1e-6:
+            cut = change > max(_CLEAR, _SUDDEN * usual) and picture.time - begun >= _SHORTEST
+            begun = picture.time if cut else begun
+            if shot is None or cut or picture.time - shot.start >= self.longest - 1e-6:
                 if shot is not None:
                     yield shot.frame(picture.time)
                 shot = _Shot(picture.time)
@@ -144,6 +144,8 @@ def _equal_shares(
     times: NDArray[np.float64], changes: NDArray[np.float64], end: float, shares: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the edges (N + 1,) of shares of equal change, and the time (N,) of the middle of the change in each."""
+    if shares == len(times):
+        return np.concatenate([[0.0], times[1:], [end]]), times
     # A trace of time in it keeps the sum growing where nothing moves at all.
     done = np.concatenate([[0.0], np.cumsum(changes[1:] + 1e-3 * max(float(changes.mean()), 1e-9)), [0.0]])
     done[-1] = done[-2] + (done[-2] - done[-3] if len(times) > 1 else 1.0)

@@ -86,8 +86,8 @@ def index_of(video: Video) -> Index:
     with open_container(video.path) as container:
         stream = picture_stream(video.path, container)
         listed = _listed(container, stream)
-    keys, end = (listed, video.info.duration) if listed else _read(video)
-    timed = bool(keys) and _in_order(keys, video.info)
+    keys, end, in_order = (listed, video.info.duration, True) if listed else _read(video)
+    timed = bool(keys) and in_order and all(key.pts is not None for key in keys)
     keys = _from_beginning(keys, video) if timed else [_Stored(0, 0, sum(key.frames for key in keys))]
     pts, seeks, counts = (np.array(column, np.int64) for column in zip(*keys, strict=True))
     times = np.array([max(seconds_of(key.pts or 0, video.info), 0.0) for key in keys]) if timed else np.zeros(1)
@@ -172,10 +172,10 @@ def _packet_at(container: InputContainer, stream: VideoStream, time: int) -> "Pa
         return None
 
 
-def _read(video: Video) -> tuple[list[_Stored], float]:
-    """Return the keyframes by reading every packet, and in seconds when the last picture ends."""
+def _read(video: Video) -> tuple[list[_Stored], float, bool]:
+    """Return the keyframes by reading every packet, when the last picture ends in seconds, and whether the clock is never set back."""
     keys: list[_Stored] = []
-    end, usual = video.info.start, float(1 / (video.info.frame_rate or 25))
+    end, usual, in_order = video.info.start, float(1 / (video.info.frame_rate or 25)), True
     with open_container(video.path) as container:
         for packet in _whole(container, picture_stream(video.path, container)):
             if packet.is_keyframe:
@@ -184,8 +184,10 @@ def _read(video: Video) -> tuple[list[_Stored], float]:
             if not packet.is_discard and len(keys) > leads:  # what leads the first keyframe cannot be decoded
                 keys[-1 - leads] = keys[-1 - leads]._replace(frames=keys[-1 - leads].frames + 1)
             if packet.pts is not None:
-                end = max(end, float(packet.pts * video.info.time_base) + (_lasts(packet) or usual))
-    return keys, end - video.info.start
+                time = float(packet.pts * video.info.time_base)
+                in_order = in_order and (len(keys) == 0 or end - time <= CLOCK_SET_BACK + usual)
+                end = max(end, time + (_lasts(packet) or usual))
+    return keys, end - video.info.start, in_order
 
 
 def _lasts(packet: "Packet[VideoStream]") -> float:
@@ -204,12 +206,6 @@ def _whole(container: InputContainer, stream: VideoStream) -> Iterator["Packet[V
         if packet is None or packet.size == 0:
             return
         yield packet
-
-
-def _in_order(keys: list[_Stored], info: VideoInfo) -> bool:
-    """Return whether every keyframe says when it is shown, on a clock that is never set back."""
-    shown = [key.pts * info.time_base for key in keys if key.pts is not None]
-    return len(shown) == len(keys) and all(later - earlier > -CLOCK_SET_BACK for earlier, later in pairwise(shown))
 
 
 def _from_beginning(keys: list[_Stored], video: Video) -> list[_Stored]:
