@@ -202,8 +202,8 @@ def test_no_number_of_threads_loses_more_than_the_damage(
     for number in damaged:
         content[pictures[number] + 60 : pictures[number] + 460] = bytes(400)
     path.write_bytes(content)
-    threaded = decoding._threaded
-    monkeypatch.setattr(decoding, "_threaded", lambda stream: _with_threads(threaded(stream), threads))
+    prepared = decoding.prepared
+    monkeypatch.setattr(decoding, "prepared", lambda *given: _with_threads(prepared(*given), threads))
     video = open_video(path)
     assert {round(picture.time * 25) for picture in video.pictures()} == set(range(20)) - damaged
     assert video.skipped == len(damaged)

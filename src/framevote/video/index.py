@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple, final
 
@@ -58,7 +59,12 @@ class Index:
 
     def passed(self, time: float) -> float:
         """Return how many pictures are shown before `time`; between keyframes they are taken to be spread evenly."""
-        return float(np.interp(time, np.append(self.times, self.end), np.concatenate([[0], np.cumsum(self.frames)])))
+        return float(np.interp(time, *self._passed))
+
+    @cached_property
+    def _passed(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The times of the keyframes and of the end, and how many pictures are shown before each."""
+        return np.append(self.times, self.end), np.concatenate([[0], np.cumsum(self.frames)])
 
     def spaced(self, step: float) -> NDArray[np.intp]:
         """Return the places of the first keyframe and of as few others as leave no more than `step` seconds between two, up to the end."""
