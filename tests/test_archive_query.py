@@ -292,5 +292,5 @@ def test_a_bucket_that_cannot_be_used(bucket, monkeypatch):
 
 
 def test_a_scheme_that_is_none(tmp_path):
-    with pytest.raises(OutputError, match="scheme"):
+    with pytest.raises(OutputError, match=r"there is no such storage. Expected a folder, or an address such as s3://"):
         open_archive("ftp://bucket/library", create=True)

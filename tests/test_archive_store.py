@@ -191,6 +191,13 @@ def test_failures(archive):
     assert (source(1), SETTINGS, "a") in told
 
 
+def test_a_failure_that_moved_is_told_of_where_it_lies_now(archive):
+    archive.write([failure(1, error=f"{source(1).path} is empty.")])
+    archive.write([], [Seen(Source("/new/\udcff.mp4", 1001, 5.0), content(1))])
+    (failed,) = archive.failed()
+    assert (failed.source.path, failed.error) == ("/new/\udcff.mp4", "/new/\udcff.mp4 is empty.")
+
+
 def test_a_failure_is_over_once_its_file_is_another(archive):
     archive.write([failure(1), replace(failure(2), content="")])
     archive.write([entry(11, source=source(1)), entry(12, source=source(2))])

@@ -1,7 +1,7 @@
 """An archive is opened, asked what it knows, and written to, beside other processes that do the same."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, final
@@ -26,6 +26,7 @@ from framevote.archive.schema import (
 from framevote.archive.status import Status, groups_of, pieces_of, size_on_disk
 from framevote.archive.tables import (
     Table,
+    blocks,
     check_format,
     connect,
     giving_way,
@@ -86,10 +87,10 @@ class Archive:
     def known(self, settings: Settings) -> Known:
         """Return what is known under some settings, as of now."""
         with told(self.where, "read"):
-            files = scan(self.table(FILES), ("path", "size", "modified", "content")).to_pylist()
-            columns = ("path", "size", "modified", "content", "state")
-            videos = scan(self.table(VIDEOS), columns, one_of("settings", [settings.fingerprint])).to_pylist()
-        return Known.of(files, videos)
+            columns = ("path", "size", "modified", "content")
+            files = blocks(self.table(FILES), columns)
+            videos = blocks(self.table(VIDEOS), (*columns, "state"), one_of("settings", [settings.fingerprint]))
+            return Known.of(_rows(files), _rows(videos))  # as they are read: dictionaries of a million files take a gigabyte
 
     def write(self, entries: Sequence[Entry], seen: Sequence[Seen] = ()) -> None:
         """Put a batch into the archive: the segments first, and the rows of the videos, which say that all is there, last.
@@ -187,17 +188,22 @@ class Archive:
             return
         videos = self.table(VIDEOS)
         with told(self.where, "read"):
-            rows = scan(videos, ("key", "content", "path"), one_of("content", list(now))).to_pylist()
-        moved = {row["key"]: now[row["content"]] for row in rows if row["path"] != stored(now[row["content"]].path)}
-        if not moved:
+            rows = scan(videos, ("key", "content", "path", "error"), one_of("content", list(now))).to_pylist()
+        rows = [row for row in rows if row["path"] != stored(now[row["content"]].path)]
+        if not rows:
             return
+        moved = {row["key"]: now[row["content"]] for row in rows}
         for table in self.segment_tables():
             with told(self.where, "read"):
                 segments = scan(table, ("key", "video"), one_of("video", list(moved)))
             paths = [stored(moved[key].path) for key in segments["video"].to_pylist()]
             merge(self.where, table, _columns(table, key=segments["key"].to_pylist(), path=paths), "key", insert=False)
-        places = [{"path": stored(of.path), "size": of.size, "modified": of.modified} for of in moved.values()]
-        columns = {name: [place[name] for place in places] for name in ("path", "size", "modified")}
+        columns: dict[str, list[Any]] = {
+            "path": [stored(of.path) for of in moved.values()],
+            "size": [of.size for of in moved.values()],
+            "modified": [of.modified for of in moved.values()],
+            "error": [row["error"].replace(row["path"], stored(moved[row["key"]].path)) for row in rows],
+        }
         merge(self.where, videos, _columns(videos, key=list(moved), **columns), "key", insert=False)
 
 
@@ -260,6 +266,10 @@ def _by_length(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
         if entry.pieces:
             groups[embedding_length(entry)].append(entry)
     return groups
+
+
+def _rows(found: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    return (row for block in found for row in block.to_pylist())
 
 
 def _columns(table: Table, **columns: list[Any]) -> Any:

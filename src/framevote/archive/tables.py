@@ -46,6 +46,7 @@ _ELSEWHERE = {
     ),
     r"resolve region": "nobody says in which region the bucket lies. Set AWS_REGION, and AWS_ENDPOINT_URL where it is not Amazon's",
     rf"(?i:{_TIDIED})": "another process has tidied up meanwhile what was being read. Do it again",
+    r"No object store provider": "there is no such storage. Expected a folder, or an address such as s3://bucket/library",
     r"NoSuchBucket": "there is no such bucket. Make it first, or name another",
     r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|status: 40[13]|Forbidden|credential": (
         "the object storage takes no such keys. Expected AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of an account that may do so"
@@ -137,8 +138,13 @@ def merge(where: str, table: Table, rows: "pa.Table", key: str, insert: bool = T
 
 def scan(table: Table, columns: Sequence[str], where: str | None = None) -> "pa.Table":
     """Return some columns of the rows for which an SQL condition holds."""
+    return blocks(table, columns, where).read_all()
+
+
+def blocks(table: Table, columns: Sequence[str], where: str | None = None) -> "pa.RecordBatchReader":
+    """Return the same a block at a time."""
     search = table.search().select(list(columns))
-    return (search.where(where) if where else search).to_batches().read_all()
+    return (search.where(where) if where else search).to_batches()
 
 
 def one_of(column: str, values: Sequence[str]) -> str:
