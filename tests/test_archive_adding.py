@@ -188,6 +188,10 @@ def test_failures_are_kept_and_tried_again_on_request(films: Path, into: Path, m
     assert {row["error"] for row in videos(into) if row["state"] == "failed"} == {str(error) for error in told.errors}
     again = told(films, into, model)
     assert (again.of, again.known, again.known_failed) == (0, 8, 2)
+    shutil.copy(bad, films / "copy.mkv")
+    copied = told(films, into, model)
+    assert (copied.of, copied.same, copied.known, copied.known_failed) == (1, 1, 8, 3)
+    (films / "copy.mkv").unlink()
     retried = told(films, into, model, retry=True)
     assert (retried.of, retried.failed, retried.known) == (2, 2, 6)
     assert len(videos(into)) == 8

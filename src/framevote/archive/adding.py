@@ -134,6 +134,7 @@ class _Run:
         self._archive, self._settings, self._retry = archive, settings, retry
         self._progress, self._fail = progress, fail
         self._claimed: set[str] = set()  # contents that a worker of this run has been given
+        self._failed: set[str] = set()  # contents that failed before, and are not tried again
         self._standing = Standing()
 
     def over(self, sources: Sequence[Source], start: StartEngine) -> Standing:
@@ -154,6 +155,8 @@ class _Run:
     def _tell(self, results: Iterable[Entry | Seen], wall: float) -> None:
         for result in results:
             self._standing = self._standing.after(result)
+            if isinstance(result, Seen) and result.content in self._failed:
+                self._standing += Standing(known_failed=1)
             if isinstance(result, Entry) and result.state == "failed" and self._fail:
                 self._fail(InputError(result.error))
         self._standing = replace(self._standing, wall=wall)
@@ -180,7 +183,10 @@ class _Run:
     def _known(self, batches: Batches, content: str) -> bool:
         """Return whether a content needs no work: the archive has it, or another file of this run brings it."""
         state = batches.known.state_of(content)
-        if content in self._claimed or state == "done" or (state == "failed" and not self._retry):
+        if content in self._claimed or state == "done":
+            return True
+        if state == "failed" and not self._retry:
+            self._failed.add(content)
             return True
         self._claimed.add(content)
         return False

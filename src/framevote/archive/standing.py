@@ -16,7 +16,7 @@ class Standing:
         read, size: their bytes.
         done, failed, same: files that were labelled, that could not be, and whose content was there already (moved, or copies).
         known: files that the archive had before.
-        known_failed: those among them that could not be labelled then.
+        known_failed: those among `known` and `same` whose content could not be labelled before, and was not tried again.
         missing: what was named and could not be listed.
         video: seconds of video that were looked at.
         wall: seconds that the work has taken.
