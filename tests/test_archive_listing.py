@@ -18,6 +18,7 @@ from made_bucket import Bucket, made_bucket
 from framevote.archive import objects
 from framevote.archive.entries import Source
 from framevote.archive.listing import fetched, list_sources
+from framevote.archive.sharding import in_shard
 from framevote.errors import InputError, MissingExtra
 
 
@@ -65,6 +66,20 @@ def test_what_cannot_be_listed_is_told_and_the_rest_goes_on(tmp_path):
     assert [Path(source.path).name for source in sources] == ["good.mp4"]
     assert len(failures) == len(wrong)
     assert [(said, expected) for said, expected in zip(failures, wrong.values(), strict=True) if expected not in said] == []
+
+
+def test_a_file_has_one_name_wherever_it_is_called_from(tmp_path, monkeypatch):
+    empty(tmp_path / "films" / "a.mp4")
+    empty(tmp_path / "elsewhere" / "films" / "a.mp4")
+    (tmp_path / "elsewhere" / "deep").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    monkeypatch.chdir(tmp_path / "films")
+    sources, failures = listed("../films", "a.mp4", "../films/../films/a.mp4", tmp_path / "link" / ".." / "films", "../gone/../films")
+    assert [source.path for source in sources] == [str(tmp_path / "films" / "a.mp4"), str(tmp_path / "link" / ".." / "films" / "a.mp4")]
+    assert len(failures) == 1
+    for number in (1, 2, 3):
+        shares = {in_shard(sources[0], [given], (number, 3)) for given in ("../films", ".", "a.mp4", str(tmp_path / "films"))}
+        assert len(shares) == 1
 
 
 @pytest.mark.parametrize("change", ["deleted", "longer", "touched", "folder"])

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from framevote.archive.entries import Source
@@ -36,6 +36,16 @@ def list_sources(paths: Iterable[str | Path], fail: Callable[[InputError], objec
             fail(error)
 
 
+def straight(path: str) -> str:
+    """Return a path without "..", so that a file has one name wherever it was called from; as it is, where a link makes that another."""
+    if ".." in Path(path).parts:
+        whole = os.path.normpath(Path(path).absolute())
+        with suppress(OSError, ValueError):  # it is not there, or no name at all: whoever looks at it says so
+            if Path(whole).samefile(path):
+                return whole
+    return path
+
+
 @contextmanager
 def fetched(source: Source) -> Iterator[Path]:
     """Give a local path of a video: itself, or a temporary copy of an object, which is removed afterwards.
@@ -60,7 +70,7 @@ def _found(path: str, fail: Callable[[InputError], object]) -> Iterator[Source]:
         return
     if _OTHER_SCHEME.match(path):
         raise InputError(f"{path} cannot be read. Expected a file, a folder, or an address such as s3://bucket/videos.")
-    for file, _ in find_videos([path]):
+    for file, _ in find_videos([straight(path)]):
         try:
             yield _local(str(file.absolute()))
         except InputError as error:
@@ -82,7 +92,9 @@ def _local(path: str) -> Source:
 def _check_unchanged(source: Source) -> None:
     now = look_up(source.path) if source.path.startswith(SCHEME) else _local(source.path) if os.path.lexists(source.path) else None
     if now is None:
-        raise InputError(f"{source.path} was deleted since it was listed. Add it again if it comes back.")
+        raise InputError(
+            f"{source.path} was deleted since it was listed. If it comes back, add it again with --retry (in Python: retry=True)."
+        )
     if now != source:
         raise InputError(
             f"{source.path} changed since it was listed ({source.size} bytes then, {now.size} now, or another time). "

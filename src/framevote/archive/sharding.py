@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from framevote.archive.entries import Source
+from framevote.archive.listing import straight
 from framevote.errors import UsageError
 
 
@@ -33,5 +34,5 @@ def in_shard(source: Source, given: Sequence[str], shard: tuple[int, int] | None
 
 def _root(given: str) -> str:
     """Return what the paths of the files in a folder begin with; of a single file, its folder."""
-    whole = given if "://" in given else str(Path(given).absolute())
+    whole = given if "://" in given else str(Path(straight(given)).absolute())
     return whole.rstrip("/") + "/" if "://" in given or Path(given).is_dir() else str(Path(whole).parent).rstrip("/") + "/"
