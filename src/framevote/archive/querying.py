@@ -70,7 +70,7 @@ def _rows(archive: Archive, where: str | None, kind: Kind, embeddings: bool, siz
     videos = archive.table(VIDEOS)
     # First which videos are done, then their segments: these were all there before the video was.
     with told(archive.where, "read"):
-        done = scan(videos, ("key",), "state = 'done'")["key"].combine_chunks()
+        done = frozenset(scan(videos, ("key",), "state = 'done'")["key"].to_pylist())
     for table in [videos] if kind == "videos" else archive.segment_tables():
         yield from _done_rows(archive, table, where, done, columns_of(kind, embeddings), size)
 
@@ -85,17 +85,17 @@ def columns_of(kind: Kind, embeddings: bool = False) -> "pa.Schema":
 
 
 def _done_rows(
-    archive: Archive, table: Table, where: str | None, done: "pa.Array", schema: "pa.Schema", size: int
+    archive: Archive, table: Table, where: str | None, done: frozenset[str], schema: "pa.Schema", size: int
 ) -> Iterator["pa.RecordBatch"]:
     import pyarrow as pa  # noqa: PLC0415 (an extra)
-    import pyarrow.compute as pc  # noqa: PLC0415
 
     search = table.search().select([name for name in schema.names if name in table.schema.names])
     key = "video" if "video" in schema.names else "key"
     with told(archive.where, "read"):
         try:
             for block in (search.where(where) if where else search).to_batches(size):
-                shown = block.filter(pc.is_in(block[key], value_set=done))
+                # Arrow's own is_in would read all of `done` anew for every block.
+                shown = block.filter(pa.array([video in done for video in block[key].to_pylist()], pa.bool_()))
                 yield pa.RecordBatch.from_arrays([_column(shown, field) for field in schema], schema=schema)
         except (RuntimeError, ValueError, OSError, pa.ArrowException) as error:
             if where is None or well_known(error):
