@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from made_models import model_file
@@ -16,7 +17,9 @@ from made_models import model_file
 from framevote import cli
 from framevote.archive.standing import Standing
 from framevote.archive.store import open_archive
+from framevote.cli import archive_add
 from framevote.cli.archive_add import line, summary
+from framevote.cli.batch import Tellings
 from framevote.testing.made import made_video
 
 
@@ -84,11 +87,13 @@ def test_what_fails_is_said_and_kept_and_tried_again(run: Run, films: Path, mode
         f"framevote: {tmp_path / 'gone'}",
         f"framevote: {bad}",
     ]
-    assert f"{into}: 3 labelled, 1 failed." in first.out
+    assert f"{into}: 3 labelled, 1 failed, 1 left out." in first.out
     assert f"What failed, and why: framevote archive failed {into}" in first.out
     again = run("add", films, "--into", into, "--model", model, "--scores", "--strategy", "Every(seconds=0.4)")
     assert (again.code, again.err) == (1, "")  # what was asked for is not labelled still
     made_video(bad, [40] * 9)
+    late = run("failed", into, "--retry", "--longest", "0.000001", "--memory", "2")
+    assert (late.code, "took longer than 1e-06 s" in late.err) == (1, True)
     retried = run("failed", into, "--retry")
     assert (retried.code, retried.out.splitlines()[0]) == (0, f"{into}: 1 labelled.")
     assert open_archive(into).failed() == []
@@ -152,3 +157,16 @@ def test_how_far_it_is(now: Standing, words: str) -> None:
 
 def test_nothing_to_do() -> None:
     assert list(summary(Standing(), "library/")) == ["library/: nothing to do."]
+    assert list(summary(Standing(missing=2), "library/")) == ["library/: 2 left out."]
+
+
+def test_a_log_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 59.9, 60.0, 60.0, 119.9, 120.5, 120.5])
+    monkeypatch.setattr(archive_add, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with archive_add.progress_line(Tellings(debug=False, quiet=False)) as progress:
+        assert progress
+        for files in range(4):
+            progress(Standing(files=files, of=9))
+    assert capfd.readouterr().err == "framevote: 1 of 9 files\nframevote: 3 of 9 files\n"
+    with archive_add.progress_line(Tellings(debug=False, quiet=True)) as progress:
+        assert progress is None

@@ -56,6 +56,11 @@ def failed(
     workers: Annotated[
         int | None, typer.Option(min=1, help="With --retry: how many processes look at videos.", show_default="one for each core")
     ] = None,
+    longest: Annotated[float | None, typer.Option(help="With --retry: seconds that a file may take.", show_default="3600")] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(help="With --retry: GB that each process may have.", show_default="its share of four fifths of the machine's"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line for each; with --retry how it went.")] = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -66,7 +71,7 @@ def failed(
 
     tell = Tellings(debug, quiet)
     if retry:
-        retry_all(archive, tell, workers, as_json=as_json)
+        retry_all(archive, tell, workers, longest, memory, as_json)
         return
     failures = open_archive(archive).failed()
     for failure in failures if as_json or not quiet else []:

@@ -1,5 +1,6 @@
 """`framevote archive add`: many videos into an archive; stopped at any moment, the same command goes on."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from framevote.cli.streams import complain
 from framevote.errors import UsageError
 from framevote.parts import DEFAULT_SMOOTHER, DEFAULT_STRATEGY
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from framevote.archive.adding import StartEngine
     from framevote.archive.standing import Standing
     from framevote.cli.batch import Tellings
+
+_LOGGED = 60.0
+"""Seconds between two lines where stderr is no terminal."""
 
 
 def add(
@@ -136,7 +141,13 @@ def finish(done: "Standing", into: str, tell: "Tellings", as_json: bool) -> None
 
 def summary(done: "Standing", into: str) -> Iterator[str]:
     """Yield how a run went, in a sentence or two."""
-    counts = {"labelled": done.done, "failed": done.failed, "copies or moved": done.same, "there before": done.known}
+    counts = {
+        "labelled": done.done,
+        "failed": done.failed,
+        "copies or moved": done.same,
+        "there before": done.known,
+        "left out": done.missing,
+    }
     told = [f"{count:,} {what}" for what, count in counts.items() if count]
     yield f"{into}: {', '.join(told) or 'nothing to do'}."
     if done.done and done.wall:
@@ -147,11 +158,14 @@ def summary(done: "Standing", into: str) -> Iterator[str]:
 
 @contextmanager
 def progress_line(tell: "Tellings") -> Iterator["Callable[[Standing], Any] | None"]:
-    """Show in a terminal how far a run is: files, hours of video a minute, and the time left."""
+    """Tell how far a run is: files, hours of video a minute, and the time left; outside a terminal a line now and then, for a log."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
 
-    if tell.quiet or not tell.err.is_terminal:
+    if tell.quiet:
         yield None
+        return
+    if not tell.err.is_terminal:
+        yield _logged()
         return
     with Progress(SpinnerColumn(), BarColumn(), TextColumn("{task.description}", markup=False), console=tell.err, transient=True) as bar:
         task = bar.add_task("starting", total=None)
@@ -160,6 +174,19 @@ def progress_line(tell: "Tellings") -> Iterator["Callable[[Standing], Any] | Non
             bar.update(task, total=now.size or None, completed=now.read, description=line(now))
 
         yield show
+
+
+def _logged() -> "Callable[[Standing], None]":
+    """Return what writes a line to stderr every few moments."""
+    last = time.monotonic()
+
+    def show(now: "Standing") -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LOGGED:
+            last = time.monotonic()
+            complain(line(now))
+
+    return show
 
 
 def line(now: "Standing") -> str:
