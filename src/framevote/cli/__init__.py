@@ -19,6 +19,7 @@ from framevote.cli.evaluate import evaluate
 from framevote.cli.export import export
 from framevote.cli.frames import frames
 from framevote.cli.inspect import inspect
+from framevote.cli.memory import give_back
 from framevote.cli.models import models
 from framevote.cli.streams import complain, say, stoppable, take_any_text
 from framevote.cli.train import train
@@ -63,6 +64,7 @@ class RuntimeChoice(StrEnum):
 def main() -> None:
     """Run the command line; every error that is ours is one sentence on stderr."""
     take_any_text()
+    give_back()
     with stoppable() as came:
         code = _run([_as_file(argument) for argument in sys.argv[1:]])
     if code == _INTERRUPTED:
