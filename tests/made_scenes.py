@@ -2,20 +2,39 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from made_items import COLOURS
 from media import ffmpeg
 
 from framevote.records import Frame, Scores
+from framevote.smoothing import Smoother, Viterbi
+from framevote.strategies import Looking, Strategy
+from framevote.video import open_video
 
 LABELS = ("red", "green", "blue", "grey")
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
 RATE = 25
 
 Scene = tuple[str, float]
+
+FIXED = ("-keyint_min", "5000", "-sc_threshold", "0", "-bf", "2")
+SCENES: tuple[Scene, ...] = (
+    ("red", 5.2),
+    ("green", 3.68),
+    ("blue", 7.64),
+    ("grey", 6.04),
+    ("red", 8.4),
+    ("blue", 5.36),
+    ("green", 9.0),
+    ("grey", 4.68),
+    ("blue", 6.0),
+)
+CUTS = np.cumsum([seconds for _, seconds in SCENES])[:-1]
 
 
 def scenes_film(path: Path, scenes: Sequence[Scene], *options: str, rate: int = RATE, size: str = "64x48") -> Path:
@@ -54,3 +73,35 @@ class Scorer:
         away = np.abs(np.array([COLOURS[label] for label in LABELS]) - frame.image.mean(axis=(0, 1))).sum(axis=1)
         powers = np.exp(-self._sharpness * (away - away.min()))
         return (powers / powers.sum()).tolist()
+
+
+class Looked:
+    """What came of a strategy: its rows, the frames that it scored, the video it opened, what it left undecided."""
+
+    def __init__(self, strategy: Strategy, path: Path, smoother: Smoother | None = None, scorer: Scorer | None = None) -> None:
+        self.scorer, self.video = scorer or Scorer(), open_video(path)
+        self.doubtful: tuple[tuple[float, float], ...] = ()
+        began = time.monotonic()
+        self.rows = Scores.join(list(self._driven(strategy, smoother or Viterbi())), LABELS)
+        self.seconds = time.monotonic() - began
+
+    def _driven(self, strategy: Strategy, smoother: Smoother) -> Looking:
+        self.doubtful = (yield from cast(Looking, strategy(self.video, self.scorer, smoother))) or ()
+        return self.doubtful
+
+    def labels(self, smoother: Smoother, times: np.ndarray) -> list[str]:
+        """What the vote shows at some times."""
+        rows = np.searchsorted(self.rows.times, times + 1e-6, side="right") - 1
+        return [LABELS[winner] for winner in smoother(self.rows).values.argmax(axis=1)[rows]]
+
+    def boundaries(self, smoother: Smoother) -> tuple[list[float], list[str]]:
+        """When the vote changes, and to what."""
+        winners = smoother(self.rows).values.argmax(axis=1)
+        places = np.flatnonzero(np.diff(winners)) + 1
+        return self.rows.times[places].tolist(), [LABELS[winner] for winner in winners[places]]
+
+
+@cache
+def film(folder: Path, name: str, *options: str) -> Path:
+    """The film of SCENES; without options H.264 with keyframes at cuts, and every two seconds."""
+    return scenes_film(folder / name, SCENES, *options)
