@@ -4,7 +4,7 @@ import ctypes
 from contextlib import suppress
 
 _M_MMAP_THRESHOLD = -3  # of mallopt(3)
-_LARGE = 2**20
+_LARGE = 2**22
 """Bytes from which an array has a place of its own, which goes back to the system with it."""
 
 
