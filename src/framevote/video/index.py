@@ -123,7 +123,7 @@ def _listed(container: InputContainer, stream: VideoStream) -> list[_Stored] | N
     other packets of an MP4 shows at wrong times: it does not count the offsets of those that it leaves out.)
     """
     entries = stream.index_entries
-    stamps = np.array([entry.timestamp for entry in entries], np.int64)
+    stamps = np.fromiter((entry.timestamp for entry in entries), np.int64, len(entries))
     places = [place for place, entry in enumerate(entries) if entry.is_keyframe]
     if not places or not _lists_all(stamps, stream):
         return None
@@ -139,7 +139,7 @@ def _listed(container: InputContainer, stream: VideoStream) -> list[_Stored] | N
             return None
         pts.append(packet.pts)
         seeks.append(seek)
-    counts = _counted(stamps, np.array([entry.is_discard for entry in entries]), places, pts)
+    counts = _counted(stamps, np.fromiter((entry.is_discard for entry in entries), np.bool_, len(entries)), places, pts)
     return [_Stored(*told) for told in zip(pts, seeks, counts, strict=True)]
 
 
