@@ -67,12 +67,11 @@ def repeated(height: int, minutes: int) -> Path:
     return made(f"{source().name}-{height}p-{minutes}min.mp4", *loop, "-c", "copy", "-t", str(seconds))
 
 
-def walk(minutes: int) -> Path:
+def walk(minutes: int, suffix: str = ".mkv") -> Path:
     """Return people walking by, or for lack of them the film, repeated for so long, packets copied: 10 frames a second, 432p."""
     people = SHARED / "long" / "one-by-one-person-detection.mp4"
-    if not people.is_file():
-        return repeated(360, minutes)
-    return made(f"walk-{minutes}min.mp4", "-stream_loop", "-1", "-i", str(people), "-c", "copy", "-t", str(60 * minutes))
+    clip = people if people.is_file() else video(360)
+    return made(f"walk-{minutes}min{suffix}", "-stream_loop", "-1", "-i", str(clip), "-c", "copy", "-t", str(60 * minutes))
 
 
 def library(files: int) -> Path:
