@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -131,3 +132,12 @@ class Entry:
         """What names the row: the content, or for lack of it the path, under these settings."""
         what = self.content or "path-" + hashlib.sha256(self.source.path.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return f"{what}:{self.settings.fingerprint}"
+
+
+def latest_of(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return one entry for each key: the last, but one that is done before one that failed."""
+    latest: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.state == "done" or latest.get(entry.key, entry).state == "failed":
+            latest[entry.key] = entry
+    return latest

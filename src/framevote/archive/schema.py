@@ -14,6 +14,7 @@ Every text is stored by `stored`, since names of files need not be UTF-8, and Ar
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from fractions import Fraction
@@ -126,16 +127,17 @@ def file_rows(files: Sequence[tuple[Source, str]]) -> "pa.Table":
     return pa.Table.from_pylist(rows, schema=files_schema())
 
 
-def embedding_length(entry: Entry) -> int:
-    """Return the length of a video's embeddings, 0 where it has none.
+def by_length(entries: Sequence[Entry]) -> dict[int, list[Entry]]:
+    """Return those of some entries that have segments, by the length of their embeddings.
 
     Raises:
-        ValueError: its segments disagree.
+        ValueError: the segments of one disagree.
     """
-    lengths = {0 if piece.embedding is None else len(piece.embedding) for piece in entry.pieces}
-    if len(lengths) > 1:
-        raise ValueError(f"Expected embeddings of one length. Received, of {entry.source.path}: {sorted(lengths)}")
-    return lengths.pop() if lengths else 0
+    groups: dict[int, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.pieces:
+            groups[_embedding_length(entry)].append(entry)
+    return groups
 
 
 def stored(text: str) -> str:
@@ -156,6 +158,13 @@ def settings_of(text: str) -> Settings:
     told = json.loads(text)
     known = {field.name: told[field.name] for field in fields(Settings) if field.name in told}
     return Settings(**known | {"only": tuple(known.get("only", ()))})
+
+
+def _embedding_length(entry: Entry) -> int:
+    lengths = {0 if piece.embedding is None else len(piece.embedding) for piece in entry.pieces}
+    if len(lengths) > 1:
+        raise ValueError(f"Expected embeddings of one length. Received, of {entry.source.path}: {sorted(lengths)}")
+    return lengths.pop()
 
 
 def _schema(key: str, columns: dict[str, Any]) -> "pa.Schema":

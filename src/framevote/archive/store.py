@@ -1,18 +1,17 @@
 """An archive is opened, asked what it knows, and written to, beside other processes that do the same."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, final
 
-from framevote.archive.entries import Entry, Settings
+from framevote.archive.entries import Entry, Settings, latest_of
 from framevote.archive.known import Failure, Known, Seen, source_of
 from framevote.archive.schema import (
     FILES,
     SEGMENTS,
     VIDEOS,
-    embedding_length,
+    by_length,
     file_rows,
     files_schema,
     restored,
@@ -26,9 +25,9 @@ from framevote.archive.schema import (
 from framevote.archive.status import Status, groups_of, pieces_of, size_on_disk
 from framevote.archive.tables import (
     Table,
-    blocks,
     check_format,
     connect,
+    each,
     giving_way,
     is_remote,
     make_table,
@@ -88,9 +87,8 @@ class Archive:
         """Return what is known under some settings, as of now."""
         with told(self.where, "read"):
             columns = ("path", "size", "modified", "content")
-            files = blocks(self.table(FILES), columns)
-            videos = blocks(self.table(VIDEOS), (*columns, "state"), one_of("settings", [settings.fingerprint]))
-            return Known.of(_rows(files), _rows(videos))  # as they are read: dictionaries of a million files take a gigabyte
+            videos = each(self.table(VIDEOS), (*columns, "state"), one_of("settings", [settings.fingerprint]))
+            return Known.of(each(self.table(FILES), columns), videos)
 
     def write(self, entries: Sequence[Entry], seen: Sequence[Seen] = ()) -> None:
         """Put a batch into the archive: the segments first, and the rows of the videos, which say that all is there, last.
@@ -101,7 +99,7 @@ class Archive:
         Raises:
             OutputError: it cannot be written; the videos of the batch are then not in the archive.
         """
-        latest = _latest(entries)
+        latest = latest_of(entries)
         before = self._done(list(latest))
         new = [entry for key, entry in latest.items() if key not in before]
         copies = [Seen(entry.source, entry.content) for key, entry in latest.items() if key in before and entry.content]
@@ -163,7 +161,7 @@ class Archive:
 
     def _write_segments(self, entries: Sequence[Entry]) -> None:
         """Write all segments, one commit for each length; what an attempt that was cut off has left beyond them is removed."""
-        for length, group in _by_length(entries).items():
+        for length, group in by_length(entries).items():
             name = f"{SEGMENTS}{length}"
             if name not in self._open:
                 self._open[name] = make_table(self._connection, self.where, name, segments_schema(length))
@@ -249,27 +247,6 @@ def _check_folder(folder: Path, create: bool) -> None:
 
 def _absent(where: str) -> InputError:
     return InputError(f"There is no archive at {where}. Make one with: framevote archive add VIDEOS --into {where}")
-
-
-def _latest(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return one entry for each key: the last, but one that is done before one that failed."""
-    latest: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.state == "done" or latest.get(entry.key, entry).state == "failed":
-            latest[entry.key] = entry
-    return latest
-
-
-def _by_length(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
-    groups: dict[int, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.pieces:
-            groups[embedding_length(entry)].append(entry)
-    return groups
-
-
-def _rows(found: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    return (row for block in found for row in block.to_pylist())
 
 
 def _columns(table: Table, **columns: list[Any]) -> Any:

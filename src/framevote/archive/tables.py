@@ -138,13 +138,13 @@ def merge(where: str, table: Table, rows: "pa.Table", key: str, insert: bool = T
 
 def scan(table: Table, columns: Sequence[str], where: str | None = None) -> "pa.Table":
     """Return some columns of the rows for which an SQL condition holds."""
-    return blocks(table, columns, where).read_all()
+    return _blocks(table, columns, where).read_all()
 
 
-def blocks(table: Table, columns: Sequence[str], where: str | None = None) -> "pa.RecordBatchReader":
-    """Return the same a block at a time."""
-    search = table.search().select(list(columns))
-    return (search.where(where) if where else search).to_batches()
+def each(table: Table, columns: Sequence[str], where: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of `scan` as they are read: dictionaries of a million rows take a gigabyte."""
+    for block in _blocks(table, columns, where):
+        yield from block.to_pylist()
 
 
 def one_of(column: str, values: Sequence[str]) -> str:
@@ -211,6 +211,11 @@ def well_known(error: Exception) -> str | None:
 def plain(text: str) -> str:
     """Return an error of LanceDB without the lines of its own source that it names."""
     return re.sub(r",? ?(location: Location \{|/\S*\.rs:\d+).*", "", text, flags=re.DOTALL).removeprefix("lance error: ").rstrip(" .,")
+
+
+def _blocks(table: Table, columns: Sequence[str], where: str | None) -> "pa.RecordBatchReader":
+    search = table.search().select(list(columns))
+    return (search.where(where) if where else search).to_batches()
 
 
 def _in_the_way(error: Exception) -> bool:
