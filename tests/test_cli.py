@@ -22,7 +22,7 @@ from framevote import cli
 from framevote.cli import terminal
 from framevote.cli.batch import Tellings
 from framevote.cli.streams import stoppable
-from framevote.records import Guess, Segment
+from framevote.records import Effort, Guess, Segment
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 COMMAND = [sys.executable, "-m", "framevote"]
@@ -374,6 +374,20 @@ def test_names_and_labels_are_no_markup() -> None:
     made = dataclasses.replace(timeline((Segment(0, 1, "[/red] :smile:", 0.5),)), overall=(Guess("[/red] :smile:", 0.7),))
     terminal.show(made, Console(file=out, width=200))
     assert out.getvalue().count("[/red] :smile:") == 2  # in the table, and on the whole
+
+
+@pytest.mark.parametrize(
+    ("effort", "told"),
+    [
+        (Effort(720, 5, 5, 0.1, 10.96), "Looked at 0.69 % of the frames (5 of 720; 5 decoded), about 111 × as fast as every frame."),
+        (Effort(720, 728, 122, 2, 2.6), "Looked at 17 % of the frames (122 of 720; 728 decoded), about 2.3 × as fast as every frame."),
+        (Effort(720, 720, 718, 2, 0.01), "Looked at more than 99 % of the frames (718 of 720; 720 decoded)."),
+        (Effort(720, 720, 720, 2, 0, notes=("every packet is read",)), "Note: every packet is read."),
+    ],
+)
+def test_what_it_took_is_told(effort: Effort, told: str) -> None:
+    summary = terminal.summary(dataclasses.replace(timeline(), effort=effort, skipped=0))
+    assert summary.splitlines()[2:] == [told]
 
 
 def test_sigterm_leaves_no_broken_file(tmp_path: Path, imagenet: object) -> None:

@@ -53,12 +53,17 @@ def summary(timeline: Timeline) -> str:
 
 
 def _effort(timeline: Timeline) -> Iterator[str]:
-    """Yield how little was looked at, where not every frame was, and whether the vote is decided."""
+    """Yield what had to be done the slower way; where not every frame was looked at, how few were, and whether the vote is decided."""
     effort = timeline.effort
-    if effort is None or effort.scored >= effort.frames - 0.5:
+    if effort is None:
         return
-    told = f"Looked at {100 * effort.share:.2g} % of the frames ({effort.scored} of {effort.frames:.0f}; {effort.decoded} decoded)"
-    yield f"{told}, about {effort.faster:.1f} × as fast as every frame." if effort.faster >= 1.1 else f"{told}."
+    yield from (f"Note: {note}." for note in effort.notes)
+    if effort.scored >= effort.frames - 0.5:
+        return
+    share = f"{100 * effort.share:.2g}" if effort.share < 0.99 else "more than 99"
+    told = f"Looked at {share} % of the frames ({effort.scored} of {effort.frames:.0f}; {effort.decoded} decoded)"
+    times = f"{effort.faster:.1f}" if effort.faster < 10 else f"{effort.faster:.0f}"
+    yield f"{told}, about {times} × as fast as every frame." if effort.faster >= 1.1 else f"{told}."
     if effort.doubtful:
         longest = sorted(effort.doubtful, key=lambda stretch: stretch[0] - stretch[1])[:3]
         places = ", ".join(f"{clock(start, 1)}–{clock(end, 1)}" for start, end in sorted(longest))
