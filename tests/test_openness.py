@@ -114,9 +114,10 @@ def test_labels_that_never_lead_change_nothing() -> None:
         assert np.array_equal(one.doubtful, other.doubtful)
 
 
-def test_one_look_is_decided() -> None:
-    verdict = verdict_of(looks_of("r"), RollingMean(seconds=4))
-    assert (verdict.boundary.tolist(), verdict.doubtful.tolist()) == ([False], [False])
+@pytest.mark.parametrize(("sure", "step", "is_open"), [(0.96, 1.0, False), (0.6, 1.0, True), (0.6, 0.04, False)])
+def test_one_look_decides_only_if_it_is_sure_or_shows_all(sure: float, step: float, is_open: bool) -> None:
+    verdict = verdict_of(looks_of("r", sure, step), RollingMean(seconds=4))
+    assert (verdict.boundary.tolist(), verdict.doubtful.tolist()) == ([False], [is_open])
 
 
 @pytest.mark.parametrize("longest", [np.inf, 1.0, 0.3, 0.001])

@@ -141,6 +141,7 @@ def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, r
         given, _ = _shown(replace(narrow, values=narrow.values[drawn]), smoother, longest)
         others += np.maximum.reduceat(given != usual, firsts)
     doubtful = others / draws >= 1 - confidence - 1e-9
+    doubtful |= (low == high) & ~sure & ~seen  # a single look: there is no other that unseen frames could be like
     boundary[:-1] |= rows.meet
     boundary[:-1] &= ~(looks.fresh[1:] & sure[1:] & sure[:-1]) | doubtful[:-1]
     return Verdict(boundary, doubtful)
