@@ -165,10 +165,8 @@ def test_known(archive):
     assert known.content_of(replace(source(1), size=1)) is None
     assert known.content_of(replace(source(1), modified=1.0)) is None
     assert [known.state_of(content(n)) for n in (1, 2, 3)] == ["done", "failed", None]
-    assert [known.state_of_path(source(n)) for n in (1, 2, 3)] == [None, None, "failed"]
-    assert known.state_of_path(replace(source(3), size=1)) is None
     elsewhere = archive.known(OTHER)
-    assert (elsewhere.content_of(source(1)), elsewhere.state_of(content(1)), elsewhere.state_of_path(source(3))) == (content(1), None, None)
+    assert (elsewhere.content_of(source(1)), elsewhere.state_of(content(1))) == (content(1), None)
 
 
 def test_a_moved_file_is_followed(archive):
@@ -238,7 +236,7 @@ def test_compacting_joins_pieces_and_loses_nothing(archive):
 def test_names_that_are_no_text(archive, path):
     strange = Source(os.fsdecode(path), 5, 6.0)
     archive.write([entry(1, source=strange), replace(failure(2), source=strange, content="", error=f"{strange.path} is bad")])
-    assert archive.known(SETTINGS).state_of_path(strange) == "failed"
+    assert archive.known(SETTINGS).content_of(strange) is None
     assert [(failed.source, failed.error) for failed in archive.failed()] == [(strange, f"{strange.path} is bad")]
     archive.write([entry(1, source=strange)])
     assert archive.known(SETTINGS).content_of(strange) == content(1)

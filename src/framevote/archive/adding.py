@@ -83,10 +83,12 @@ def add(
     start = engine or _local(workers, longest, memory)
     check_shard(shard)
     settings = settle(**looking, notify=notify)
-    archive = open_archive(str(into), create=True)
     told: list[Error] = []
     given = list(map(str, paths))
     sources = list(list_sources(given, partial(_tell, told, fail)))
+    if told and not sources:  # a mistyped path makes no archive
+        return Standing(missing=len(told))
+    archive = open_archive(str(into), create=True)
     mine = [source for source in sources if in_shard(source, given, shard)]
     run = _Run(archive, settings, retry, progress, fail)
     done = run.over(mine, start)
@@ -172,9 +174,12 @@ class _Run:
                 self._standing += Standing(files=1, read=source.size)
 
     def _task(self, source: Source, batches: Batches) -> Task | None:
-        """Return the task that a file is; None where the archive has it, which is counted."""
+        """Return the task that a file is; None where the archive has it, which is counted.
+
+        What could not even be read is tried again each time: that may have been the disk's fault, or the network's.
+        """
         content = batches.known.content_of(source)
-        state = batches.known.state_of(content) if content else batches.known.state_of_path(source)
+        state = batches.known.state_of(content) if content else None
         if state is None or (state == "failed" and self._retry):
             return Task(source, content or "")
         self._standing += Standing(known=1, known_failed=int(state == "failed"))

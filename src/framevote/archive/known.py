@@ -34,19 +34,12 @@ class Known:
 
     _contents: Mapping[_Place, str]
     _states: Mapping[str, State]
-    _unread: Mapping[_Place, State]
 
     @classmethod
     def of(cls, files: Iterable[Mapping[str, Any]], videos: Iterable[Mapping[str, Any]]) -> Self:
         """Return what the rows of the two tables say."""
-        states: dict[str, State] = {}
-        unread: dict[_Place, State] = {}
-        for row in videos:
-            if row["content"]:
-                states[row["content"]] = row["state"]
-            else:
-                unread[_place(source_of(row))] = row["state"]
-        return cls({_place(source_of(row)): row["content"] for row in files if row["content"]}, states, unread)
+        states: dict[str, State] = {row["content"]: row["state"] for row in videos if row["content"]}
+        return cls({_place(source_of(row)): row["content"] for row in files if row["content"]}, states)
 
     def content_of(self, source: Source) -> str | None:
         """Return the content of a file that was looked at before, under any settings, and has the same path, size and time since."""
@@ -55,10 +48,6 @@ class Known:
     def state_of(self, content: str) -> State | None:
         """Return what came of a content under these settings; None: nothing yet."""
         return self._states.get(content)
-
-    def state_of_path(self, source: Source) -> State | None:
-        """Return what came of a file whose content could not be read, and which has the same size and time since."""
-        return self._unread.get(_place(source))
 
 
 def source_of(row: Mapping[str, Any]) -> Source:
