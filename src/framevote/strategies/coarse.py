@@ -1,6 +1,7 @@
 """Strategies that look closer only where the vote is still open."""
 
 import math
+import time
 from dataclasses import dataclass
 from typing import final
 
@@ -30,7 +31,7 @@ class CoarseToFine(Strategy):
 
     def __post_init__(self) -> None:
         check_number(self, "confidence", "a share from 0.5 to 1", 0.5, 1.0)
-        check_number(self, "finest", "seconds, 0 or more", 0, 60)
+        check_number(self, "finest", "seconds from 0 to 60", 0, 60)
 
     @property
     def spacing(self) -> float:
@@ -70,10 +71,12 @@ class Budget(Strategy):
 
     def __call__(self, video: Video, score: Score, smoother: Smoother) -> Looking:
         """Yield rows; return the stretches where the vote was left open."""
+        began = time.monotonic()
         index = index_of(video)
         if not index.timed:
             return (yield from _everything(video, score))
-        search = Search(video, index, score, smoother, CoarseToFine.confidence, CoarseToFine.finest, self.seconds)
+        left = max(self.seconds - (time.monotonic() - began), 0.0)  # where no list tells the keyframes, finding them takes long
+        search = Search(video, index, score, smoother, CoarseToFine.confidence, CoarseToFine.finest, left)
         return (yield from search.run())
 
 
