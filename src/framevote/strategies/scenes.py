@@ -1,6 +1,7 @@
 """Strategies that look where the picture changes: everything is decoded, and the network spared."""
 
 import math
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import final
@@ -130,9 +131,7 @@ class MotionUniform(Strategy):
 
 def _measured(video: Video) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return when each frame is shown (T,), the square root of how much it changes (T,), and when the last ends."""
-    times: list[float] = []
-    changes: list[float] = []
-    end = 0.0
+    times, changes, end = array("d"), array("d"), 0.0  # 8 bytes a frame: lists take four times as much, for hours of video
     for picture, change, _ in _changes(video):
         times.append(picture.time)
         changes.append(math.sqrt(change))

@@ -22,7 +22,7 @@ _LONGEST = 10.0
 """Seconds: where keyframes lie further apart, what lies between is decoded in pieces of that length."""
 
 _ROOM = 64 * 2**20
-"""Bytes of stills that a chapter may need; two of them are held at once."""
+"""Bytes of stills that a chapter may need, about; two of them and the overlap are held at once."""
 
 _CHAPTER = (5.0, 60.0)
 """Seconds that a chapter lasts, at least and at most."""
@@ -252,7 +252,7 @@ def _cut(blocks: Blocks, seconds: float) -> Iterator[tuple[int, int]]:
     """Yield [first, last) of chapters that last about so many seconds, whole blocks each."""
     first = 0
     for block in range(1, len(blocks) + 1):
-        if block == len(blocks) or blocks.edges[block + 1 if block < len(blocks) else block] - blocks.edges[first] > seconds:
+        if block == len(blocks) or blocks.edges[block + 1] - blocks.edges[first] > seconds:
             yield first, block
             first = block
 
