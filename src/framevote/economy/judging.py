@@ -29,7 +29,7 @@ def judged(strategy: Strategy, timeline: Timeline, reference: Timeline) -> Trial
         share=effort.scored / whole.frames if whole.frames else 0.0,
         seconds=effort.seconds,
         faster=whole.seconds / effort.seconds if effort.seconds > 0 else 1.0,
-        doubtful=sum(end - start for start, end in effort.doubtful) if tells_doubt(strategy) or effort.doubtful else None,
+        doubtful=sum((end - start for start, end in effort.doubtful), 0.0) if tells_doubt(strategy) or effort.doubtful else None,
         notes=effort.notes,
     )
 
