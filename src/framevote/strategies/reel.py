@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 from framevote.records import Frame
 from framevote.video import Index, Scaler, Seeker, Video
 
+_SEVERAL, _MANY = 4, 0.2
+"""How many keyframes, and what share of all, come at about one distance where it is the encoder's own and no scene's.
+
+Taking too much for its own costs one look at a boundary; taking too little puts boundaries at keyframes where none is.
+"""
+
 
 @final
 class Blocks:
@@ -60,9 +66,15 @@ class Blocks:
 
 
 def _early(index: Index) -> NDArray[np.bool_]:
-    """Return which keyframes follow the one before sooner than the longest distance that the encoder keeps."""
-    usual = index.frames[:-1].max(initial=0)
-    return np.append(False, index.frames[:-1] < usual - 1)
+    """Return which keyframes follow the one before sooner than the encoder's usual distance.
+
+    That is the longest, and any about which many are: joined films and live ones have several, and hardly one is kept to the frame.
+    """
+    distances = index.frames[:-1]
+    ordered = np.sort(distances)
+    alike = np.searchsorted(ordered, 1.05 * distances, side="right") - np.searchsorted(ordered, 0.95 * distances)
+    usual = (alike >= _SEVERAL) & (alike >= _MANY * len(distances))
+    return np.append(False, (distances < distances.max(initial=0) - 1) & ~usual)
 
 
 @final
