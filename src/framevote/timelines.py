@@ -73,7 +73,9 @@ class Cut(Part):
                 kept.append((block.times[rows], block.durations[rows], winners, scores))
         if not kept:
             return _Rows(np.empty(0), np.empty(0), np.empty(0, np.int32), np.empty(0, np.float32), labels)
-        times, durations, winners, scores = (np.concatenate(column) for column in zip(*kept, strict=True))
+        columns = [list(column) for column in zip(*kept, strict=True)]
+        del kept
+        times, durations, winners, scores = (np.concatenate(columns.pop(0)) for _ in range(4))  # one at a time: no two copies of all
         return _Rows(times, durations, winners, scores, labels)
 
     def _winners(self, values: NDArray[np.float32], held: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -201,23 +203,27 @@ def _told(rows: _Rows, runs: list[_Run]) -> tuple[tuple[Segment, ...], Track]:
         return (), Track(rows.times, rows.winners, rows.scores, rows.labels)
     firsts = np.array([run.first for run in runs])
     shown = np.array([run.label for run in runs], np.int32)
-    which = np.repeat(np.arange(len(runs)), np.diff(firsts, append=len(rows.times)))
-    own = rows.winners == shown[which]
+    lengths = np.diff(firsts, append=len(rows.times))
+    told = np.repeat(shown, lengths)
+    own = rows.winners == told
     means = _means(rows.scores, np.where(own, rows.durations, 0.0), own, firsts)
-    track = Track(rows.times, shown[which], np.where(own, rows.scores, means[which]), rows.labels)
+    track = Track(rows.times, told, np.where(own, rows.scores, np.repeat(means.astype(np.float32), lengths)), rows.labels)
     names = [rows.labels[run.label] if run.label >= 0 else UNKNOWN for run in runs]
-    told = zip(runs, names, means.tolist(), strict=True)
-    return tuple(Segment(run.start, run.end, name, mean) for run, name, mean in told), track
+    segments = zip(runs, names, means.tolist(), strict=True)
+    return tuple(Segment(run.start, run.end, name, mean) for run, name, mean in segments), track
 
 
 def _means(
     scores: NDArray[np.float32], durations: NDArray[np.float64], own: NDArray[np.bool_], firsts: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Return the mean score of each segment's own rows by duration; where they last no time, each row counts alike."""
-    lasting = np.add.reduceat(durations, firsts)
-    which = np.repeat(lasting > 0, np.diff(firsts, append=len(scores)))
-    weights = np.where(which, durations, own)
-    means: NDArray[np.float64] = np.add.reduceat(scores * weights, firsts) / np.add.reduceat(weights, firsts)
+    weights = durations
+    if not np.all(np.add.reduceat(durations, firsts) > 0):
+        lasting = np.repeat(np.add.reduceat(durations, firsts) > 0, np.diff(firsts, append=len(scores)))
+        weights = np.where(lasting, durations, own)
+    total = np.add.reduceat(weights, firsts)
+    weights *= scores  # in place: of a long video these are large
+    means: NDArray[np.float64] = np.add.reduceat(weights, firsts) / total
     return means
 
 
