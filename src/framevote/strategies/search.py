@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import final
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from framevote.records import Frame, Scores
 from framevote.smoothing import Smoother
-from framevote.smoothing.base import GRAIN
 from framevote.strategies.base import Looking, Score, Stretch
 from framevote.strategies.openness import Looks, Verdict, judge
+from framevote.strategies.pacing import Clock, Peek, in_blocks, merged, with_next
 from framevote.strategies.reel import Blocks, Reel
 from framevote.video import Index, Seeker, Video, keyframes
 
@@ -49,34 +49,6 @@ class _Chapter:
     looks: Looks
 
 
-@dataclass
-class _Clock:
-    """What time there is, and what a look costs; without an end there is all the time.
-
-    Attributes:
-        end: the moment (of `time.monotonic`) when the work shall be done, or None.
-        cost: seconds that a look takes.
-    """
-
-    end: float | None = None
-    cost: float = 0.0
-
-    def until(self, share: float) -> float:
-        """Return the moment by which a `share` of what is left must be done."""
-        now = time.monotonic()
-        return np.inf if self.end is None else now + max(self.end - now, 0.0) * share
-
-    def affordable(self, moment: float) -> float:
-        """Return how many looks there is time for until a moment."""
-        left = moment - time.monotonic()
-        return np.inf if self.end is None else max(left, 0.0) / max(self.cost, 1e-4)
-
-    def took(self, seconds: float, looks: int) -> None:
-        """Learn what looks have cost."""
-        cost = seconds / max(looks, 1)
-        self.cost = cost if self.cost == 0 else (self.cost + cost) / 2
-
-
 @final
 class Search:
     """One search through one video."""
@@ -94,7 +66,7 @@ class Search:
         """Take what to search, how sure and how fine, and how many seconds it may take; None: as many as it needs."""
         self._video, self._index, self._score, self._smoother = video, index, score, smoother
         self._confidence, self._finest, self._seconds = confidence, finest, seconds
-        self._clock = _Clock(None if seconds is None else time.monotonic() + seconds)
+        self._clock = Clock(None if seconds is None else time.monotonic() + seconds)
         self._longest = smoother.fineness(float(video.info.frame_rate) or 25.0)
 
     def run(self) -> Looking:
@@ -105,15 +77,15 @@ class Search:
         with Seeker(self._video, self._index) as seeker:
             reel = Reel(self._video, blocks, seeker, self._finest)
             before = pending = None
-            for chapter, ahead in _with_next(self._chapters(blocks, reel, chosen)):
+            for chapter, ahead in with_next(self._chapters(blocks, reel, chosen)):
                 looks, verdict = self._searched(before, pending, chapter, ahead, reel, blocks)
                 settled = looks if ahead is None else looks.split(_settled(looks))[0]
                 pending = looks.split(len(settled))[1] if len(settled) < len(looks) else None
                 doubtful.extend(_doubtful(settled, verdict))
-                yield from _in_blocks(settled.told(self._longest / _FINER)[0])
+                yield from in_blocks(settled.told(self._longest / _FINER)[0])
                 before = _latest(settled if before is None else before.joined(settled))
                 reel.drop(blocks.at(before.end))
-        return tuple(_merged(doubtful))
+        return tuple(merged(doubtful))
 
     def _chosen(self) -> NDArray[np.intp]:
         """Return the keyframes (places in the index) to begin with: all, or as many as half of the time allows."""
@@ -128,7 +100,7 @@ class Search:
     def _chapters(self, blocks: Blocks, reel: Reel, chosen: NDArray[np.intp]) -> Iterator[_Chapter]:
         """Yield chapters with their first looks; one in which nothing can be decoded is left out."""
         alone = chosen[np.isin(self._index.times[chosen], blocks.edges[:-1][blocks.keys])]
-        stream = _Peek(keyframes(self._video, index=self._index, places=alone.tolist()) if len(alone) else iter(()))
+        stream = Peek(keyframes(self._video, index=self._index, places=alone.tolist()) if len(alone) else iter(()))
         for first, last in _cut(blocks, self._chapter_seconds()):
             looks = self._looked(self._firsts(first, last, blocks, reel, stream), reel, float(blocks.edges[last]))
             if looks is not None:
@@ -140,7 +112,7 @@ class Search:
         stills = min(1 / self._finest, rate) if self._finest > 0 else rate
         return float(np.clip(_ROOM / size / stills, *_CHAPTER))
 
-    def _firsts(self, first: int, last: int, blocks: Blocks, reel: Reel, stream: "_Peek") -> Iterator[Frame]:
+    def _firsts(self, first: int, last: int, blocks: Blocks, reel: Reel, stream: Peek) -> Iterator[Frame]:
         """Yield the first frame of each block, and the last still of the video: what lies between two looks can be bisected."""
         latest = -math.inf
         for block in range(first, last):
@@ -150,7 +122,7 @@ class Search:
         if last == len(blocks) and self._in_time():
             yield from (still for still in reel.stills(last - 1)[-1:] if still.time > latest + 1e-6)
 
-    def _first(self, block: int, blocks: Blocks, reel: Reel, stream: "_Peek") -> Iterator[Frame]:
+    def _first(self, block: int, blocks: Blocks, reel: Reel, stream: Peek) -> Iterator[Frame]:
         """Yield the first frame of a block: its keyframe, or its first still."""
         end = float(blocks.edges[block + 1])
         if not blocks.keys[block]:
@@ -217,37 +189,6 @@ class Search:
         return _placed(Looks(scores.values, scores.times, scores.times, fresh, end, 0.0, scores.labels), reel, end)
 
 
-@dataclass
-class _Peek:
-    """An iterator of frames whose next one can be looked at before it is taken."""
-
-    frames: Iterator[Frame]
-    _next: Frame | None = field(default=None)
-
-    def peek(self) -> Frame | None:
-        """Return the next frame, or None at the end."""
-        if self._next is None:
-            self._next = next(self.frames, None)
-        return self._next
-
-    def take(self) -> Frame:
-        """Return the next frame and go on."""
-        frame = self.peek()
-        assert frame is not None
-        self._next = None
-        return frame
-
-
-def _with_next(chapters: Iterable[_Chapter]) -> Iterator[tuple[_Chapter, _Chapter | None]]:
-    held: _Chapter | None = None
-    for chapter in chapters:
-        if held is not None:
-            yield held, chapter
-        held = chapter
-    if held is not None:
-        yield held, None
-
-
 def _cut(blocks: Blocks, seconds: float) -> Iterator[tuple[int, int]]:
     """Yield [first, last) of chapters that last about so many seconds, whole blocks each."""
     first = 0
@@ -291,24 +232,6 @@ def _doubtful(looks: Looks, verdict: Verdict) -> list[Stretch]:
     return [(float(looks.times[row]), float(ends[row])) for row in rows]
 
 
-def _merged(stretches: Iterable[Stretch]) -> Iterator[Stretch]:
-    """Join stretches that follow one another."""
-    held: Stretch | None = None
-    for stretch in stretches:
-        if held is not None and stretch[0] <= held[1] + 1e-6:
-            held = held[0], stretch[1]
-            continue
-        if held is not None:
-            yield held
-        held = stretch
-    if held is not None:
-        yield held
-
-
 def _latest(looks: Looks) -> Looks:
     """Return the looks of the last minute, and a few more where these are seldom."""
     return looks.split(min(int(np.searchsorted(looks.times, looks.end - _MEMORY)), max(len(looks) - 8, 0)))[1]
-
-
-def _in_blocks(rows: Scores) -> Iterator[Scores]:
-    yield from (rows[start : start + GRAIN] for start in range(0, len(rows), GRAIN))
