@@ -176,7 +176,7 @@ def _check_rate(classifier: Classifier, plan: Strategy) -> None:
 
 
 def _seldom(plan: Strategy) -> str:
-    return f"looks every {plan.spacing:g} s" if math.isfinite(plan.spacing) else "leaves out as many frames as it can"
+    return f"looks every {plan.spacing:g} s" if math.isfinite(plan.spacing) else "looks at few of the frames"
 
 
 def _moving(frames: Iterable[Frame], classifier: Classifier, path: str | Path) -> Iterator[Frame]:

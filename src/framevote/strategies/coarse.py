@@ -56,7 +56,8 @@ class Budget(Strategy):
     otherwise on another day, since it depends on how fast the machine is.
 
     Args:
-        seconds: how long the looking may take, without loading the model; it ends soon after.
+        seconds: how long the looking may take, without loading the model. It ends with the piece of video under way then, of ten
+            seconds at most, and looks at one frame whatever the time.
     """
 
     seconds: float = 10.0

@@ -124,8 +124,9 @@ def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, r
     boundary[:-1] = shown[lasts[:-1]] != shown[firsts[1:]]
     if math.isfinite(longest):
         boundary |= shown[firsts] != shown[lasts]
+    seen = (looks.frames < 1.5) | (looks.durations < 2 * finest - 1e-9)
     if confidence >= 1:
-        return Verdict(boundary, np.ones(len(looks), np.bool_))
+        return Verdict(boundary, ~seen)
     narrow = _narrowed(looks)
     usual, _ = _shown(narrow, smoother, longest)
     draws = min(max(math.ceil(1 / (1 - confidence) - 1e-9), 4), _MOST_DRAWS)
@@ -133,7 +134,6 @@ def judge(looks: Looks, smoother: Smoother, longest: float, confidence: float, r
     low, high = _bounds(shown[lasts], sure)
     rows = _Rows(np.where(sure, looks.values.argmax(axis=1), -1))
     low, high = rows.narrowed(low, high, looks.fresh)
-    seen = (looks.frames < 1.5) | (looks.durations < 2 * finest - 1e-9)
     low, high = (np.where(seen, np.arange(len(looks)), bound) for bound in (low, high))
     others = np.zeros(len(looks))
     for _ in range(draws):
