@@ -59,7 +59,8 @@ class Keyframes(Strategy):
     lists its packets (MP4, MOV, AVI) the others are not even read; of others (MKV, WebM, TS) the whole file is read, and that is said.
 
     Args:
-        step: seconds; keyframes are left out as long as one still comes every `step` seconds. 0 looks at all of them.
+        step: seconds; keyframes are left out as long as one still comes every `step` seconds, give or take a fiftieth. 0 looks at all of
+            them.
     """
 
     step: float = 0.0

@@ -22,6 +22,10 @@ _MOST_LEADING = 32
 """Pictures that are stored behind a keyframe and shown before it: codecs hold back no more than 16."""
 
 
+SLACK = 0.02
+"""Of a step, by which two keyframes may be further apart than it."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Index:
@@ -67,10 +71,13 @@ class Index:
         return np.append(self.times, self.end), np.concatenate([[0], np.cumsum(self.frames)])
 
     def spaced(self, step: float) -> NDArray[np.intp]:
-        """Return the places of the first keyframe and of as few others as leave no more than `step` seconds between two, up to the end."""
+        """Return the places of the first keyframe and of as few others as leave no more than `step` seconds between two, up to the end.
+
+        A fiftieth more is let pass: keyframes that are meant to come every 2 s come every 2.002 s at 29.97 frames a second.
+        """
         kept = [0]
         for place, following in enumerate(np.append(self.times[1:], self.end).tolist()):
-            if place and following - self.times[kept[-1]] > step:
+            if place and following - self.times[kept[-1]] > step * (1 + SLACK):
                 kept.append(place)
         return np.array(kept, np.intp)
 

@@ -10,7 +10,7 @@ from framevote.errors import UsageError
 from framevote.records import Frame
 from framevote.video.clock import Picture
 from framevote.video.decoding import Video, prepared, refuse_encrypted
-from framevote.video.index import Index, index_of, key_packets, seconds_of
+from framevote.video.index import SLACK, Index, index_of, key_packets, seconds_of
 from framevote.video.probing import open_container, picture_stream
 from framevote.video.scaling import Scaler
 
@@ -23,7 +23,7 @@ def keyframes(video: Video, step: float = 0.0, index: Index | None = None, place
 
     Args:
         video: the video; without motion in its view.
-        step: seconds; keyframes are left out as long as one still comes every `step` seconds. 0 takes all.
+        step: seconds; keyframes are left out as long as one still comes every `step` seconds, give or take a fiftieth. 0 takes all.
         index: that of the video, where it has been read already.
         places: those of the index that are wanted, increasing; None is all that the step leaves.
 
@@ -48,14 +48,14 @@ def _spaced(frames: Iterable[Frame], step: float, end: Callable[[], float]) -> I
     last: Frame | None = None
     held: Frame | None = None
     for frame in frames:
-        if last is not None and held is not None and frame.time - last.time > step:
+        if last is not None and held is not None and frame.time - last.time > step * (1 + SLACK):
             yield held
             last = held
         held = frame
         if last is None:
             yield frame
             last, held = frame, None
-    if last is not None and held is not None and end() - last.time > step:
+    if last is not None and held is not None and end() - last.time > step * (1 + SLACK):
         yield held
 
 
