@@ -147,14 +147,14 @@ def test_a_late_start_is_no_reason_to_decode_from_the_start(name: str, tmp_path:
 def _decoded_pictures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows by one for every picture that any Video decodes."""
     decoded: list[int] = []
-    decode = Video._decoded
+    decode = Video.decoded_frames
 
     def counted(video: Video, *arguments: Any) -> Iterator[VideoFrame]:
         for frame in decode(video, *arguments):
             decoded.append(1)
             yield frame
 
-    monkeypatch.setattr(Video, "_decoded", counted)
+    monkeypatch.setattr(Video, "decoded_frames", counted)
     return decoded
 
 
