@@ -68,10 +68,12 @@ class Blocks:
 def _early(index: Index) -> NDArray[np.bool_]:
     """Return which keyframes follow the one before sooner than the encoder's usual distance.
 
-    That is the longest, and any about which many are: joined films and live ones have several, and hardly one is kept to the frame.
+    That is the longest, and any about which many are that follow one another: joined films and live ones have several, and hardly one
+    is kept to the frame; scenes may be of one length too, but not in a row.
     """
     distances = index.frames[:-1]
-    ordered = np.sort(distances)
+    again = np.abs(np.diff(distances)) <= 0.05 * distances[1:]
+    ordered = np.sort(distances[np.append(again, False) | np.append(False, again)] if len(distances) > 1 else distances)
     alike = np.searchsorted(ordered, 1.05 * distances, side="right") - np.searchsorted(ordered, 0.95 * distances)
     usual = (alike >= _SEVERAL) & (alike >= _MANY * len(distances))
     return np.append(False, (distances < distances.max(initial=0) - 1) & ~usual)
