@@ -11,8 +11,8 @@ _LARGE = 2**22
 def give_back() -> None:
     """Have glibc give large arrays back to the system as soon as they are freed; elsewhere nothing is done.
 
-    Of itself it takes larger and larger ones from the heap, where they leave holes: the tables of a video of ten hours, which is
-    opened several times, would stay in memory three times over.
+    Of itself it takes larger and larger ones from the heap, where they leave holes: a video of ten hours in MP4, whose tables
+    are read each time it is opened, took 264 MB in place of 244.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)

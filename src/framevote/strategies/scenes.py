@@ -22,10 +22,7 @@ _MEMORY = 24
 """Frames: by how much the picture changes of late."""
 
 _SUDDEN, _CLEAR = 4.0, 0.04
-"""A shot begins where the picture changes so many times as much as of late, and by so much of the range from black to white at least.
-
-On `../shared/data` and films joined from it, every hard cut changes 0.06 and more, and motion within a shot hardly ever 0.04.
-"""
+"""A shot begins where the picture changes so many times as much as of late, and by so much of the range from black to white at least."""
 
 _SHORTEST = 0.25
 """Seconds: what is shorter than this is a flash, and no shot."""
